@@ -1,0 +1,26 @@
+"""Authentication: sign up, log in, refresh, log out."""
+
+from typing import Any
+
+from app.auth import service
+from app.auth.resources import Login, Logout, PasswordChange, Refresh, Signup
+from app.core.api import Api
+from app.core.extensions import jwt
+from app.core.security import Principal
+
+
+def register(api: Api) -> None:
+    """Add the resources, and tell flask-jwt-extended how long tokens live and whom they stand for."""
+    api.app.config["JWT_COOKIE_CSRF_PROTECT"] = False  # tokens travel in a header, where no browser adds them by itself
+    api.app.config["JWT_ACCESS_TOKEN_EXPIRES"] = service.ACCESS_LIFETIME
+    api.app.config["JWT_REFRESH_TOKEN_EXPIRES"] = service.SESSION_LIFETIME
+
+    @jwt.user_lookup_loader
+    def find_principal(_header: dict[str, Any], claims: dict[str, Any]) -> Principal | None:
+        return service.principal_of(claims)
+
+    api.add(Signup, "/auth/signup")
+    api.add(Login, "/auth/login")
+    api.add(Refresh, "/auth/refresh")
+    api.add(Logout, "/auth/logout")
+    api.add(PasswordChange, "/users/me/password")

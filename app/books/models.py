@@ -1,0 +1,33 @@
+"""Books."""
+
+from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.core.database import Base, BigInt, Id, Timestamps
+
+
+class Book(Timestamps, Base):
+    """A book on a user's shelf."""
+
+    __tablename__ = "books"
+    __table_args__ = (
+        UniqueConstraint("owner_id", "isbn"),
+        Index(None, "owner_id", "title", "id"),
+        Index(None, "owner_id", "created_at", "id"),
+    )
+
+    id: Mapped[Id]
+    owner_id: Mapped[int] = mapped_column(BigInt, ForeignKey("users.id", ondelete="CASCADE"))
+    title: Mapped[str] = mapped_column(String(500))
+    author: Mapped[str] = mapped_column(String(1000))
+    isbn: Mapped[str] = mapped_column(String(13))
+    year: Mapped[int | None]
+    language: Mapped[str | None] = mapped_column(String(35))
+    version: Mapped[int] = mapped_column()
+
+    __mapper_args__ = {"version_id_col": version}  # SQLAlchemy counts it up
+
+    @property
+    def etag(self) -> str:
+        """An entity tag, quoted (RFC 9110, section 8.8.3): each change of the row makes a new one."""
+        return f'"{self.version}"'

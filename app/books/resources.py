@@ -1,0 +1,123 @@
+"""`/books`: the user's shelf, and its way in and out as CSV."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from flask import Response, stream_with_context, url_for
+
+from app.books import csv_files, service
+from app.books.models import Book
+from app.books.schemas import (
+    BookChangesSchema,
+    BookPageSchema,
+    BookQuery,
+    BookSchema,
+    CsvFileSchema,
+    NewBookSchema,
+)
+from app.core.api import Headers, Resource, doc, if_match, marshal_with, problems, use_kwargs
+from app.core.pagination import Page
+from app.core.security import principal
+from app.jobs.models import Job
+from app.jobs.schemas import JobSchema
+
+
+class BookList(Resource):
+    """All of the user's books."""
+
+    @use_kwargs(BookQuery, location="query")
+    @marshal_with(BookPageSchema, code=200)
+    def get(self, **query: Any) -> Page[Book]:
+        """List your books.
+
+        Follow `next_cursor`, or the `Link` header, until there is none. Books without a year sort before all others.
+        """
+        return service.find(principal().user_id, **query)
+
+    @use_kwargs(NewBookSchema, location="json")
+    @marshal_with(BookSchema, code=201)
+    @problems(409)
+    def post(self, **fields: Any) -> tuple[Book, Headers]:
+        """Add a book.
+
+        An ISBN that you already have answers 409.
+        """
+        book = service.create(principal().user_id, **fields)
+        return book, {"Location": url_for(BookItem.endpoint, book_id=book.id), "ETag": book.etag}
+
+
+class BookItem(Resource):
+    """One of the user's books."""
+
+    @marshal_with(BookSchema, code=200)
+    @doc(responses={"304": {"description": "It is still as `If-None-Match` says."}})
+    def get(self, book_id: int) -> tuple[Book, Headers]:
+        """Read a book.
+
+        The `ETag` names this state of it: send it back as `If-None-Match` to read only what is new, or as `If-Match`
+        to change only what you have seen.
+        """
+        book = service.get(principal().user_id, book_id)
+        return book, {"ETag": book.etag}
+
+    @use_kwargs(BookChangesSchema, location="json")
+    @marshal_with(BookSchema, code=200)
+    @problems(409, 412)
+    def patch(self, book_id: int, **changes: Any) -> tuple[Book, Headers]:
+        """Change a book.
+
+        With `If-Match`, only if it is still as that entity tag says: else 412.
+        """
+        book = service.change(principal().user_id, book_id, if_match(), **changes)
+        return book, {"ETag": book.etag}
+
+    @marshal_with(None, code=204)
+    @problems(412)
+    def delete(self, book_id: int) -> None:
+        """Delete a book.
+
+        With `If-Match`, only if it is still as that entity tag says: else 412.
+        """
+        service.delete(principal().user_id, book_id, if_match())
+
+
+class BookExport(Resource):
+    """The way out."""
+
+    @marshal_with(None, code=200)
+    @doc(responses={"200": {"content": {"text/csv": {"schema": {"type": "string"}}}}})
+    def get(self) -> Response:
+        """Export all your books as CSV.
+
+        The file can be imported again. Cells are written as they are: a spreadsheet may take one that begins with `=`
+        for a formula.
+        """
+        owner_id = principal().user_id
+
+        def lines() -> Iterator[str]:
+            yield csv_files.write([csv_files.COLUMNS])
+            for books in service.export(owner_id, *csv_files.COLUMNS):
+                yield csv_files.write(books)
+
+        attachment = {"Content-Disposition": 'attachment; filename="books.csv"'}
+        return Response(stream_with_context(lines()), headers=attachment, content_type="text/csv; charset=utf-8")
+
+
+class BookImports(Resource):
+    """The way in."""
+
+    @use_kwargs(CsvFileSchema, location="csv")
+    @use_kwargs(CsvFileSchema, location="files")
+    @marshal_with(JobSchema, code=202)
+    def post(self, file: bytes) -> tuple[Job, Headers]:
+        """Import books from CSV.
+
+        Send the file as the body, or as the field `file` of a form: UTF-8, whose first line names the columns `title`,
+        `author`, `isbn` and perhaps `year` and `language`, in any order. Books that you have are updated, by ISBN.
+
+        The answer is a job: follow `Location` until its `status` is `succeeded`. Its `result` counts the books that
+        were `created`, `updated`, `unchanged` and `rejected`, and says why of the first 100 errors, with the line.
+        """
+        csv_files.check(file)
+        job = service.request_import(principal().user_id, file)
+        return job, {"Location": url_for("JobItem", job_id=job.id)}

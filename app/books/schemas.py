@@ -1,0 +1,93 @@
+"""Books, as clients see and send them."""
+
+from typing import Any
+
+from marshmallow import ValidationError, fields, validate
+from stdnum import isbn
+from stdnum.exceptions import InvalidChecksum
+from stdnum.exceptions import ValidationError as InvalidNumber
+
+from app.core.pagination import PageQuery, page_of, sort_field
+from app.core.schemas import Integer, Moment, Schema, String, Upload
+
+YEARS: Any = {"min": -3000, "max": 2100}
+
+
+class Isbn(String):
+    """An ISBN-10 or -13, with or without hyphens and spaces; kept as ISBN-13."""
+
+    def __init__(self, **options: Any) -> None:
+        example = {"example": "978-0-14-143951-8", "description": "ISBN-10 or ISBN-13; answered as ISBN-13."}
+        super().__init__(max=50, metadata=example, **options)
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
+        text = super()._deserialize(value, *args, **kwargs)
+        try:
+            return str(isbn.validate(text, convert=True))
+        except InvalidChecksum:
+            raise ValidationError("The checksum of this ISBN is wrong.") from None
+        except InvalidNumber:
+            raise ValidationError("Not an ISBN.") from None
+
+
+def language(**options: Any) -> String:
+    """A language code, as the book trade writes them."""
+    tag = validate.Regexp(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*\Z", error="Not a language code, such as eng or en-US.")
+    return String(max=35, also=tag, metadata={"example": "eng"}, **options)
+
+
+class BookChangesSchema(Schema):
+    """What may change of a book."""
+
+    title = String(min=1, max=500, metadata={"example": "Pride and Prejudice"})
+    author = String(min=1, max=1000, metadata={"example": "Jane Austen"})
+    isbn = Isbn()
+    year = Integer(**YEARS, allow_none=True, metadata={"example": 1813})
+    language = language(allow_none=True)
+
+
+class NewBookSchema(BookChangesSchema):
+    """A new book."""
+
+    title = String(min=1, max=500, required=True, metadata={"example": "Pride and Prejudice"})
+    author = String(min=1, max=1000, required=True, metadata={"example": "Jane Austen"})
+    isbn = Isbn(required=True)
+
+
+class BookRowSchema(NewBookSchema):
+    """A book in a CSV file, where everything is text."""
+
+    year = Integer(**YEARS, allow_none=True, text=True)
+
+
+class BookSchema(Schema):
+    """A book."""
+
+    id = fields.Integer(required=True, metadata={"example": 1})
+    title = fields.String(required=True, metadata={"example": "Pride and Prejudice"})
+    author = fields.String(required=True, metadata={"example": "Jane Austen"})
+    isbn = fields.String(required=True, metadata={"example": "9780141439518"})
+    year = fields.Integer(required=True, allow_none=True, metadata={"example": 1813})
+    language = fields.String(required=True, allow_none=True, metadata={"example": "eng"})
+    created_at = Moment(required=True)
+    updated_at = Moment(required=True)
+
+
+class BookQuery(PageQuery):
+    """Query parameters of the list of books."""
+
+    sort = sort_field("id", "title", "year", "created_at", default="id")
+    q = String(max=200, metadata={"description": "Text in title or author."})
+    author = String(max=200, metadata={"description": "Text in the author."})
+    language = String(max=35, metadata={"description": "The language code."})
+    year_min = Integer(**YEARS, text=True, metadata={"description": "The first year."})
+    year_max = Integer(**YEARS, text=True, metadata={"description": "The last year."})
+
+
+class CsvFileSchema(Schema):
+    """A CSV file."""
+
+    file = Upload(required=True)
+
+
+BookPageSchema = page_of(BookSchema)

@@ -1,0 +1,131 @@
+"""Resources: flask-restful's routing and flask-apispec's annotations, joined in one registration."""
+
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any, ClassVar
+from urllib.parse import urlencode
+
+import flask
+import flask_restful
+import orjson
+from flask import Flask, Response
+from flask_apispec import FlaskApiSpec, MethodResource, doc, marshal_with, use_kwargs
+from flask_apispec.utils import merge_recursive, resolve_annotations
+from marshmallow import Schema
+from werkzeug.routing import BaseConverter
+
+from app.core.pagination import Page
+from app.core.parsing import parser
+from app.core.security import USER, Guard
+from app.core.unit_of_work import commit
+
+__all__ = ["Api", "Headers", "Resource", "doc", "if_match", "marshal_with", "problems", "use_kwargs"]
+
+Headers = Mapping[str, str]
+View = Callable[..., Any]
+
+
+class Resource(MethodResource, flask_restful.Resource):
+    """A URL and its methods.
+
+    A method is annotated with what it takes (`use_kwargs`) and answers (`marshal_with`), and returns the object to
+    answer, alone or with headers: `return book, {"Location": …}`. Its docstring is its documentation. Before it runs,
+    the guard lets the request pass and the input is parsed; after it, the answer is written and the transaction
+    committed.
+    """
+
+    guard: ClassVar[Guard] = USER
+
+
+def problems(*statuses: int) -> Callable[[View], View]:
+    """Document the problems that a method answers with, besides those that its guard and its input imply."""
+
+    def annotate(view: View) -> View:
+        for status in statuses:
+            view = marshal_with(None, code=status)(view)
+        return view
+
+    return annotate
+
+
+def if_match() -> Callable[[str], bool]:
+    """The request's `If-Match` as a test of entity tags. Without one, every tag passes (RFC 9110, section 13.1.1)."""
+    tags = flask.request.if_match
+    return lambda etag: not tags or tags.contains_raw(etag)
+
+
+class RowId(BaseConverter):
+    """The id of a row in a path: what no row can have is not found, before any database is asked."""
+
+    regex = "[1-9][0-9]{0,17}"
+
+    def to_python(self, value: str) -> int:
+        return int(value)
+
+
+class Api(flask_restful.Api):
+    """Registers each resource once, for routing and for documentation."""
+
+    def __init__(self, app: Flask, docs: FlaskApiSpec, prefix: str = "") -> None:
+        app.url_map.converters["id"] = RowId
+        super().__init__(app, prefix=prefix)
+        self.docs = docs
+
+    def error_router(self, original_handler: View, error: Exception) -> Any:
+        """Leave every error to the application's handlers; flask-restful would answer 500 to most."""
+        return original_handler(error)
+
+    def add(self, resource: type[Resource], url: str) -> None:
+        """Serve and document a resource at a URL below the prefix."""
+        for method in resource.methods or ():
+            view = getattr(resource, method.lower())
+            setattr(resource, method.lower(), _endpoint(view, resource.guard))
+        self.add_resource(resource, url, endpoint=resource.__name__)
+        self.docs.register(resource, endpoint=resource.__name__)
+
+
+def _endpoint(view: View, guard: Guard) -> View:
+    """Build a method's whole path, once: flask-apispec would read annotations and build schemas on each request."""
+    if hasattr(view, "__endpoint__"):  # another application in this process has built it
+        return view
+    inputs: dict[str, Schema] = {}
+    for option in resolve_annotations(view, "args").options:
+        inputs[option["kwargs"]["location"]] = option["args"]()
+    query = inputs.pop("query", None)
+    answers = merge_recursive(resolve_annotations(view, "schemas").options)
+    success = next(code for code in answers if code < 300)
+    schema = answers[success]["schema"]
+    dump = schema().dump if schema else None
+    method = view.__wrapped__  # type: ignore[attr-defined]  # what flask-apispec has wrapped
+
+    @wraps(method)
+    def endpoint(self: Resource, **arguments: Any) -> Response:
+        guard()
+        request = flask.request
+        if query is not None:
+            arguments |= parser.parse(query, request, location="query")
+        if inputs:
+            arguments |= parser.parse_body(inputs, request)
+        answer = method(self, **arguments)
+        body, headers = answer if isinstance(answer, tuple) else (answer, {})
+        response = body if isinstance(body, Response) else _written(body, dump, success, headers)
+        if request.method not in ("GET", "HEAD"):
+            commit()
+        if "ETag" in response.headers:
+            response.make_conditional(request)
+        return response
+
+    endpoint.__endpoint__ = True  # type: ignore[attr-defined]
+    return endpoint
+
+
+def _written(body: Any, dump: Callable[[Any], Any] | None, status: int, headers: Headers) -> Response:
+    """Write the answer before the commit, so that what cannot be told is not done."""
+    if dump is None:
+        return Response(status=status, headers=headers)
+    content = orjson.dumps(dump(body), option=orjson.OPT_UTC_Z)
+    response = Response(content, status, headers, content_type="application/json")
+    if isinstance(body, Page) and body.next_cursor:
+        query = flask.request.args.to_dict() | {"cursor": body.next_cursor}
+        response.headers["Link"] = f'<{flask.request.path}?{urlencode(query)}>; rel="next"'
+    return response

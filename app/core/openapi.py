@@ -1,0 +1,146 @@
+"""OpenAPI 3.1 out of the resources themselves, and the Swagger UI that shows it."""
+
+from functools import cached_property
+from http import HTTPStatus
+from typing import Any, cast
+
+import orjson
+from apispec import APISpec
+from apispec.ext.marshmallow import MarshmallowPlugin
+from flask import Flask, Response
+from flask_apispec import FlaskApiSpec
+from flask_apispec.apidoc import ResourceConverter
+from flask_apispec.utils import merge_recursive, resolve_annotations
+from flask_swagger_ui import get_swaggerui_blueprint
+from marshmallow import Schema, fields
+from werkzeug.routing import Rule
+
+from app.core.parsing import MEDIA_TYPES
+from app.core.schemas import Moment, Upload
+from app.core.security import Guard
+
+PATH = "/openapi.json"
+UI_PATH = "/docs"
+PROBLEM = {"$ref": "#/components/responses/Problem"}
+
+
+class ProblemSchema(Schema):
+    """What every error looks like (RFC 9457)."""
+
+    type = fields.String(required=True, metadata={"example": "about:blank"})
+    title = fields.String(required=True, metadata={"example": "Unprocessable Entity"})
+    status = fields.Integer(required=True, metadata={"example": 422})
+    detail = fields.String(required=True, metadata={"example": "Some fields are not valid."})
+    request_id = fields.String(required=True, allow_none=True)
+    errors = fields.Dict(
+        keys=fields.String(),
+        values=fields.List(fields.String()),
+        metadata={"description": "With 422: what is wrong, by field.", "example": {"year": ["Not a valid integer."]}},
+    )
+
+
+class Documentation(FlaskApiSpec):
+    """flask-apispec, made to speak OpenAPI 3.1. The document is built when it is first asked for."""
+
+    def __init__(self, app: Flask, *, title: str, description: str, token_url: str) -> None:
+        """Serve the document and its viewer.
+
+        Args:
+            app: The application.
+            title: The name of the API.
+            description: What it is for, in Markdown.
+            token_url: Where the OAuth 2 password flow finds its tokens: with it, Swagger UI's "Authorize" takes an
+                email and a password.
+        """
+        self.info = {"description": description}
+        self.title, self.token_url = title, token_url
+        super().__init__(app, document_options=False)
+
+    def init_app(self, app: Flask) -> None:
+        """Prepare the document and add its routes."""
+        self.app = app
+        plugin = MarshmallowPlugin()
+        self.spec = APISpec(self.title, "1", "3.1.0", plugins=[plugin], info=self.info)
+        plugin.map_to_openapi_type(Moment, "string", "date-time")
+        plugin.map_to_openapi_type(Upload, "string", "binary")
+        self.resource_converter = _Converter(app, self.spec, self.document_options)
+        self.add_swagger_routes()
+
+    def add_swagger_routes(self) -> None:
+        """Serve the document, and Swagger UI from flask-swagger-ui: the one in flask-apispec is old and has holes."""
+        self.app.add_url_rule(PATH, "openapi", lambda: Response(self.document, content_type="application/json"))
+        self.app.register_blueprint(get_swaggerui_blueprint(UI_PATH, PATH, {"app_name": self.title}))
+
+    def _defer(self, register: Any, *args: Any, **options: Any) -> None:
+        self._deferred.append(lambda: register(*args, **options))
+
+    @cached_property
+    def document(self) -> bytes:
+        """The OpenAPI document, as JSON."""
+        components = self.spec.components
+        components.response(
+            "Problem",
+            {"description": "What went wrong.", "content": {"application/problem+json": {"schema": ProblemSchema}}},
+        )
+        components.security_scheme("access_token", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"})
+        components.security_scheme("refresh_token", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"})
+        flow = {"tokenUrl": self.token_url, "scopes": {}}
+        components.security_scheme("password", {"type": "oauth2", "flows": {"password": flow}})
+        for register in self._deferred:
+            register()
+        return orjson.dumps(self.spec.to_dict())
+
+
+class _Converter(ResourceConverter):
+    """Writes an operation from a method's annotations, docstring and guard."""
+
+    def get_operation(self, rule: Rule, view: Any, parent: Any = None) -> dict[str, Any]:
+        summary, _, description = (view.__doc__ or "").strip().partition("\n")
+        inputs = {option["kwargs"]["location"]: option["args"] for option in resolve_annotations(view, "args").options}
+        query = inputs.pop("query", None)
+        operation: dict[str, Any] = {
+            "operationId": f"{view.__name__}{type(parent).__name__}",
+            "tags": [type(parent).__module__.split(".")[-2]],
+            "summary": summary.rstrip("."),
+            "description": _dedent(description),
+            "parameters": _path_parameters(rule),
+            "responses": self._responses(view, parent.guard, bool(inputs), bool(query), bool(rule.arguments)),
+        }
+        if query:
+            operation["parameters"] += self.marshmallow_plugin.converter.schema2parameters(query(), location="query")
+        if inputs:
+            operation["requestBody"] = {"required": True, "content": _content(inputs)}
+        if parent.guard.scheme:
+            schemes = ("access_token", "password") if parent.guard.scheme == "access_token" else (parent.guard.scheme,)
+            operation["security"] = [{scheme: []} for scheme in schemes]
+        documented = merge_recursive(resolve_annotations(view, "docs", parent).options)
+        return cast(dict[str, Any], merge_recursive([operation, documented]))
+
+    def _responses(self, view: Any, guard: Guard, body: bool, query: bool, path: bool) -> dict[str, Any]:
+        implied = {401: guard.scheme, 403: guard.role, 404: path, 422: query}
+        implied |= dict.fromkeys((400, 413, 415, 422), body) if body else {}
+        responses: dict[str, Any] = {str(status): PROBLEM for status, applies in implied.items() if applies}
+        for status, answer in merge_recursive(resolve_annotations(view, "schemas").options).items():
+            if status >= 400 and not answer["schema"]:
+                responses[str(status)] = PROBLEM
+                continue
+            responses[str(status)] = {"description": answer["description"] or HTTPStatus(status).phrase}
+            if answer["schema"]:
+                responses[str(status)]["content"] = {"application/json": {"schema": answer["schema"]}}
+        return dict(sorted(responses.items())) | {"default": PROBLEM}
+
+
+def _content(schemas: dict[str, type[Schema]]) -> dict[str, Any]:
+    raw = {"schema": {"type": "string"}}
+    return {
+        MEDIA_TYPES[location]: raw if location == "csv" else {"schema": schema} for location, schema in schemas.items()
+    }
+
+
+def _path_parameters(rule: Rule) -> list[dict[str, Any]]:
+    row_id = {"type": "integer", "format": "int64", "minimum": 1}
+    return [{"in": "path", "name": name, "required": True, "schema": row_id} for name in sorted(rule.arguments)]
+
+
+def _dedent(text: str) -> str:
+    return "\n".join(line.removeprefix("        ") for line in text.strip("\n").splitlines()).rstrip()

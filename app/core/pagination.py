@@ -1,0 +1,103 @@
+"""Keyset pages: as fast on the last page as on the first, and unmoved by rows that come and go."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, TypeVar, cast
+
+from flask import current_app
+from itsdangerous import BadData, URLSafeSerializer
+from marshmallow import fields, validate
+from sqlalchemy import Select, SQLColumnExpression, tuple_
+
+from app.core.extensions import db
+from app.core.problems import Invalid
+from app.core.schemas import Integer, Schema, String
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Page(Generic[Item]):
+    """Some items, and the cursor that leads to the next ones, if there are any."""
+
+    items: Sequence[Item]
+    next_cursor: str | None
+
+
+class PageQuery(Schema):
+    """Query parameters of a list."""
+
+    limit = Integer(text=True, min=1, max=100, load_default=20, metadata={"description": "Items on a page."})
+    cursor = String(max=2000, load_default=None, metadata={"description": "The `next_cursor` of the page before."})
+
+
+def page_of(item: type[Schema]) -> type[Schema]:
+    """The schema of a page of items."""
+    members: dict[str, fields.Field] = {
+        "items": fields.List(fields.Nested(item), required=True),
+        "next_cursor": fields.String(required=True, allow_none=True),
+    }
+    return cast(type[Schema], Schema.from_dict(members, name=item.__name__.replace("Schema", "PageSchema")))
+
+
+def sort_field(*orders: str, default: str) -> fields.String:
+    """The `sort` parameter: one of the orders, each also descending with a minus sign."""
+    return fields.String(
+        load_default=default,
+        validate=validate.OneOf([sign + order for order in orders for sign in ("", "-")]),
+        metadata={"description": "The order; `-` for descending."},
+    )
+
+
+def paginate(
+    statement: Select[Item],
+    *,
+    orders: Mapping[str, SQLColumnExpression[Any]],
+    key: SQLColumnExpression[int],
+    sort: str,
+    limit: int,
+    cursor: str | None,
+) -> Page[Item]:
+    """Fetch one page of a select of one entity.
+
+    Args:
+        statement: What to page through.
+        orders: What each name in `sort` orders by. Never null: databases disagree on where nulls go.
+        key: A unique column that settles ties.
+        sort: A name of `orders`, perhaps with a minus sign before it.
+        limit: How many items, at most.
+        cursor: Where to go on: signed by us, and good only for the same order.
+
+    Raises:
+        Invalid: the cursor is not one of ours for this order.
+    """
+    order, descending = orders[sort.lstrip("-")], sort.startswith("-")
+    place = tuple_(order, key)
+    if cursor is not None:
+        after = _read(cursor, sort)
+        statement = statement.where(place < after if descending else place > after)
+    directions = [column.desc() if descending else column.asc() for column in (order, key)]
+    rows = db.session.execute(statement.add_columns(order, key).order_by(*directions).limit(limit + 1)).all()
+    more = len(rows) > limit
+    rows = rows[:limit]
+    return Page([row[0] for row in rows], _write(sort, rows[-1][1:]) if more else None)
+
+
+def _serializer(sort: str) -> URLSafeSerializer:
+    return URLSafeSerializer(current_app.config["SECRET_KEY"], salt=f"cursor {sort}")
+
+
+def _write(sort: str, place: Sequence[Any]) -> str:
+    values = [{"moment": value.isoformat()} if isinstance(value, datetime) else value for value in place]
+    return str(_serializer(sort).dumps(values))
+
+
+def _read(cursor: str, sort: str) -> tuple[Any, int]:
+    try:
+        value, key = _serializer(sort).loads(cursor)
+    except BadData:
+        raise Invalid(
+            "Some fields are not valid.", errors={"cursor": ["Not a cursor of this list and order."]}
+        ) from None
+    return datetime.fromisoformat(value["moment"]) if isinstance(value, dict) else value, key

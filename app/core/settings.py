@@ -1,0 +1,105 @@
+"""Configuration: every variable the service reads, its type, its bounds and its reason (factor III)."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from app.core.urls import broker_url, database_url, service_url
+
+MIN_SECRET_LENGTH = 32
+PLACEHOLDERS = ("change-me", "changeme", "change_me", "placeholder", "example", "your-secret")
+
+
+class InvalidSettings(SystemExit):
+    """The environment is not usable. Ends any process at once, with one message that holds no value."""
+
+
+def _strong(secret: SecretStr) -> SecretStr:
+    value = secret.get_secret_value()
+    if any(word in value.lower() for word in PLACEHOLDERS):
+        raise ValueError("is a placeholder; generate one with: openssl rand -hex 32")
+    if len(value) < MIN_SECRET_LENGTH or len(set(value)) < 10:
+        raise ValueError(f"is weak; give it {MIN_SECRET_LENGTH} random characters or more")
+    return secret
+
+
+def _database(url: SecretStr) -> SecretStr:
+    database_url(url.get_secret_value())
+    return url
+
+
+def _broker(url: SecretStr) -> SecretStr:
+    return SecretStr(broker_url(url.get_secret_value()))
+
+
+def _mail(url: SecretStr) -> SecretStr:
+    return SecretStr(service_url(url.get_secret_value(), "smtp", "smtps"))
+
+
+def _storage(url: SecretStr) -> SecretStr:
+    return SecretStr(service_url(url.get_secret_value(), "redis", "rediss"))
+
+
+def _origins(value: Any) -> Any:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _upper(value: Any) -> Any:
+    return value.upper() if isinstance(value, str) else value
+
+
+class Settings(BaseSettings):
+    """The environment, validated. An empty variable counts as unset."""
+
+    model_config = SettingsConfigDict(env_ignore_empty=True, hide_input_in_errors=True, frozen=True, extra="ignore")
+
+    # Backing services: each attached by its URL, and by nothing else (factor IV).
+    database_url: Annotated[SecretStr, AfterValidator(_database)]
+    broker_url: Annotated[SecretStr, AfterValidator(_broker)]
+    smtp_url: Annotated[SecretStr, AfterValidator(_mail)] | None = None
+    mail_from: str | None = None
+    ratelimit_storage_url: Annotated[SecretStr, AfterValidator(_storage)] | None = None
+
+    # Signs tokens and cursors: whoever knows it can be any user.
+    secret_key: Annotated[SecretStr, AfterValidator(_strong)]
+
+    # Process sizing. One database connection a thread: web_concurrency × web_threads must fit the server.
+    port: int = Field(5000, ge=1, le=65535)
+    web_concurrency: int = Field(2, ge=1, le=64)
+    web_threads: int = Field(4, ge=1, le=64)
+    worker_concurrency: int = Field(2, ge=1, le=64)
+
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)] = "INFO"
+    log_format: Literal["json", "console"] = "json"
+
+    # The edge. A proxy that is not there must not be trusted: a client could then choose its own address.
+    cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_origins)] = ()
+    proxy_hops: int = Field(0, ge=0, le=8)
+    max_upload_bytes: int = Field(16 * 1024 * 1024, ge=1024, le=2**31 - 1)
+
+    # What the platform calls this release: Heroku's dyno metadata, Dokku's revision.
+    release: str = Field(
+        "unnamed",
+        validation_alias=AliasChoices("HEROKU_RELEASE_VERSION", "HEROKU_BUILD_COMMIT", "HEROKU_SLUG_COMMIT", "GIT_REV"),
+    )
+
+
+def load_settings() -> Settings:
+    """Read the environment.
+
+    Raises:
+        InvalidSettings: names every missing or malformed variable in one message.
+    """
+    try:
+        return Settings()
+    except ValidationError as invalid:
+        faults = (f"  {'.'.join(map(str, error['loc'])).upper()} {_reason(error)}" for error in invalid.errors())
+        message = "The configuration is not usable, so nothing was started:"
+        raise InvalidSettings("\n".join([message, *faults, "See .env.example for every variable."])) from None
+
+
+def _reason(error: Any) -> str:
+    if error["type"] == "missing":
+        return "is required"
+    return str(error["msg"]).removeprefix("Value error, ").replace("Input should be", "should be", 1)

@@ -1,0 +1,73 @@
+"""Whether this process can do its work: its backing services, each asked briefly."""
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from functools import cache
+
+from alembic.script import ScriptDirectory
+from celery import Celery
+from flask import Flask, current_app
+from sqlalchemy import text
+
+from app.core.extensions import db
+from app.core.urls import ROOT
+
+PATIENCE = 1.5  # seconds; whoever asks wants to hear within two
+
+logger = logging.getLogger(__name__)
+_threads = ThreadPoolExecutor(max_workers=6, thread_name_prefix="readiness")
+
+
+def readiness() -> dict[str, bool]:
+    """Ask the database, the schema and the broker, side by side. One that does not answer in time is not ready."""
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
+    answers = {name: _threads.submit(_in_context, app, check) for name, check in CHECKS.items()}
+    wait(answers.values(), timeout=PATIENCE)
+    return {name: _well(name, answer) for name, answer in answers.items()}
+
+
+def _in_context(app: Flask, check: Callable[[], None]) -> None:
+    with app.app_context():
+        check()
+
+
+def _well(name: str, answer: Future[None]) -> bool:
+    if not answer.done():
+        answer.cancel()
+        logger.warning("not ready: %s does not answer within %s s", name, PATIENCE)
+        return False
+    if error := answer.exception():
+        logger.warning("not ready: %s: %s", name, error)
+        return False
+    return True
+
+
+def _database() -> None:
+    with db.engine.connect() as connection:
+        connection.execute(text("SELECT 1"))
+
+
+def _migrations() -> None:
+    with db.engine.connect() as connection:
+        current = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    head, known = _revisions()
+    # A revision that this code does not know is from a newer release, which keeps to what the older one needs.
+    if current != head and current in known:
+        raise RuntimeError(f"the schema is at {current}, the code at {head}: run flask db upgrade")
+
+
+def _broker() -> None:
+    celery: Celery = current_app.extensions["celery"]
+    queue = celery.amqp.queues[celery.conf.task_default_queue]
+    with celery.connection_for_write() as connection:
+        queue.bind(connection.default_channel).declare()
+
+
+@cache
+def _revisions() -> tuple[str | None, set[str]]:
+    scripts = ScriptDirectory(str(ROOT / "migrations"))
+    return scripts.get_current_head(), {script.revision for script in scripts.walk_revisions()}
+
+
+CHECKS: dict[str, Callable[[], None]] = {"database": _database, "migrations": _migrations, "broker": _broker}

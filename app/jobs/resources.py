@@ -1,0 +1,42 @@
+"""`/jobs`: what became of the work that was asked for."""
+
+from typing import Any
+
+from app.core.api import Resource, marshal_with, problems, use_kwargs
+from app.core.pagination import Page
+from app.core.security import principal
+from app.jobs import service
+from app.jobs.models import Job
+from app.jobs.schemas import JobPageSchema, JobQuery, JobSchema
+
+
+class JobList(Resource):
+    """The user's jobs."""
+
+    @use_kwargs(JobQuery, location="query")
+    @marshal_with(JobPageSchema, code=200)
+    def get(self, **query: Any) -> Page[Job]:
+        """List your jobs, the newest first."""
+        return service.find(principal().user_id, **query)
+
+
+class JobItem(Resource):
+    """One of the user's jobs."""
+
+    @marshal_with(JobSchema, code=200)
+    def get(self, job_id: int) -> Job:
+        """Read a job: how far it is, and in the end its result or its error."""
+        return service.get(principal().user_id, job_id)
+
+
+class JobCancellation(Resource):
+    """The end of a job before its time."""
+
+    @marshal_with(JobSchema, code=202)
+    @problems(409)
+    def post(self, job_id: int) -> Job:
+        """Cancel a job.
+
+        A running job stops before its next batch; what it has done stays done. A job that has ended answers 409.
+        """
+        return service.cancel(principal().user_id, job_id)

@@ -1,0 +1,183 @@
+"""How a worker does a job: claim it, do it batch by batch, end it, and write nothing once it is no longer ours."""
+
+import io
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import and_, delete, or_, select, update
+
+from app.core.celery import publish
+from app.core.database import utcnow
+from app.core.extensions import db
+from app.core.logging import caused_by
+from app.core.unit_of_work import affected_rows, after_commit, commit, rollback
+from app.jobs.models import Job, JobInput
+from app.jobs.service import RUN
+
+LEASE = timedelta(seconds=30)
+ATTEMPTS = 3
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class Work:
+    """A claimed job, as its handler sees it.
+
+    Attributes:
+        job_id: The job.
+        owner_id: The user who asked for it.
+        done: How many items are done; when a job resumes, those that an earlier attempt has committed.
+        total: How many items there are, once that is known.
+        result: What the user gets to see; JSON.
+    """
+
+    job_id: int
+    owner_id: int
+    claim: str
+    done: int = 0
+    total: int | None = None
+    result: dict[str, Any] = field(default_factory=dict)
+
+    def open(self) -> io.BufferedReader:
+        """Read the input from its beginning; one part of it is in memory at a time."""
+        return io.BufferedReader(_Input(self.job_id))
+
+
+class JobFailed(Exception):
+    """The job cannot be done, now or later; the message is for the user who asked for it."""
+
+
+class _ClaimLost(Exception):
+    """The job was cancelled, or another worker has it."""
+
+
+Handler = Callable[[Work], Iterator[None]]
+_handlers: dict[str, Handler] = {}
+
+
+def handles(kind: str) -> Callable[[Handler], Handler]:
+    """Declare how to do a kind of job.
+
+    The handler is a generator. What it changes in the database, and its progress in `work`, are committed together at
+    each `yield`; a job that was interrupted is handed to it again as it was at the last one.
+    """
+
+    def register(handler: Handler) -> Handler:
+        _handlers[kind] = handler
+        return handler
+
+    return register
+
+
+def run(job_id: int) -> None:
+    """Do a job, unless another worker does it or it is done."""
+    job = _claim(job_id)
+    if job is None:
+        return
+    work = Work(job.id, job.owner_id, job.claim or "", job.done, job.total, job.result or {})
+    with caused_by(job.request_id, job.id):
+        logger.info("%s started, attempt %s, at %s", job.kind, job.attempts, job.done)
+        try:
+            _do(work, _handlers[job.kind])
+            logger.info("%s ended, at %s", job.kind, work.done)
+        except _ClaimLost:
+            rollback()
+            logger.info("%s is no longer ours", job.kind)
+        except Exception:
+            rollback()
+            logger.exception("%s broke off in attempt %s", job.kind, job.attempts)
+            _give_back(work, for_good=job.attempts >= ATTEMPTS)
+
+
+def _do(work: Work, handler: Handler) -> None:
+    try:
+        for _ in handler(work):
+            _save(work, done=work.done, total=work.total, result=work.result)
+    except JobFailed as failure:
+        rollback()
+        _save(work, **_ending("failed"), error=str(failure))
+    else:
+        db.session.execute(delete(JobInput).where(JobInput.job_id == work.job_id))
+        _save(work, **_ending("succeeded"), done=work.done, total=work.total, result=work.result)
+
+
+def _claim(job_id: int) -> Job | None:
+    """Take a job that waits, or whose worker's lease has run out. Of all who try, the UPDATE lets one succeed."""
+    now, claim = utcnow(), uuid4().hex
+    free = or_(Job.status == "queued", and_(Job.status == "running", Job.lease_ends_at < now))
+    taken = affected_rows(
+        update(Job)
+        .where(Job.id == job_id, free)
+        .values(
+            status="running",
+            claim=claim,
+            lease_ends_at=now + LEASE,
+            attempts=Job.attempts + 1,
+            started_at=db.func.coalesce(Job.started_at, now),
+        )
+    )
+    job = db.session.get(Job, job_id) if taken else None
+    commit()
+    db.session.expunge_all()
+    return job
+
+
+def _save(work: Work, **values: Any) -> None:
+    """Commit a batch together with what it means for the job's row.
+
+    Raises:
+        _ClaimLost: the job is not ours any more, and the batch is not committed.
+    """
+    db.session.flush()
+    ours = affected_rows(
+        update(Job)
+        .where(Job.id == work.job_id, Job.status == "running", Job.claim == work.claim)
+        .values({"lease_ends_at": utcnow() + LEASE} | values)
+    )
+    if not ours:
+        raise _ClaimLost
+    commit()
+    db.session.expunge_all()  # what the batch has loaded must not pile up
+
+
+def _ending(status: str) -> dict[str, Any]:
+    return {"status": status, "claim": None, "lease_ends_at": None, "finished_at": utcnow()}
+
+
+def _give_back(work: Work, *, for_good: bool) -> None:
+    """Let a job that broke off be taken again, from its last batch, or let it fail."""
+    if for_good:
+        _save(work, **_ending("failed"), error=f"It broke off {ATTEMPTS} times; the server's log says why.")
+    else:
+        after_commit(partial(publish, RUN, work.job_id))
+        _save(work, status="queued", claim=None, lease_ends_at=None)
+
+
+class _Input(io.RawIOBase):
+    """A job's input, fetched part by part."""
+
+    def __init__(self, job_id: int) -> None:
+        self._job_id = job_id
+        self._next = 0
+        self._rest = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if not self._rest:
+            data = db.session.scalar(
+                select(JobInput.data).where(JobInput.job_id == self._job_id, JobInput.part == self._next)
+            )
+            self._rest = data or b""
+            self._next += 1
+        size = min(len(buffer), len(self._rest))
+        buffer[:size] = self._rest[:size]
+        self._rest = self._rest[size:]
+        return size

@@ -1,0 +1,39 @@
+"""Jobs, as clients see them."""
+
+from marshmallow import fields, validate
+
+from app.core.pagination import PageQuery, page_of
+from app.core.schemas import Moment, Schema
+
+STATUSES = ["queued", "running", "succeeded", "failed", "cancelled"]
+
+
+class ProgressSchema(Schema):
+    """How far a job is; `total` is null until a worker has looked."""
+
+    done = fields.Integer(required=True, metadata={"example": 500})
+    total = fields.Integer(required=True, allow_none=True, metadata={"example": 10000})
+
+
+class JobSchema(Schema):
+    """A promise of work."""
+
+    id = fields.Integer(required=True, metadata={"example": 42})
+    kind = fields.String(required=True, metadata={"example": "books.import"})
+    status = fields.String(required=True, metadata={"enum": STATUSES})
+    progress = fields.Nested(ProgressSchema, required=True)
+    attempts = fields.Integer(required=True, metadata={"example": 1})
+    result = fields.Dict(required=True, allow_none=True)
+    error = fields.String(required=True, allow_none=True)
+    created_at = Moment(required=True)
+    started_at = Moment(required=True, allow_none=True)
+    finished_at = Moment(required=True, allow_none=True)
+
+
+class JobQuery(PageQuery):
+    """Query parameters of the list of jobs."""
+
+    sort = fields.String(load_default="-id", validate=validate.OneOf(["id", "-id"]))
+
+
+JobPageSchema = page_of(JobSchema)

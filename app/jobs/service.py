@@ -1,0 +1,74 @@
+"""What users can do with jobs; `runner` has what workers do with them."""
+
+from datetime import timedelta
+from functools import partial
+
+from sqlalchemy import delete, select, update
+
+from app.core.celery import publish
+from app.core.commands import prunes
+from app.core.database import utcnow
+from app.core.extensions import db
+from app.core.logging import request_id
+from app.core.pagination import Page, paginate
+from app.core.problems import Conflict, NotFound
+from app.core.unit_of_work import affected_rows, after_commit
+from app.jobs.models import Job, JobInput
+
+PART = 512 * 1024  # bytes; MySQL takes packets of 16 MiB at most, and some servers far less
+KEPT = timedelta(days=30)
+RUN = "jobs.run"
+
+
+def enqueue(owner_id: int, kind: str, data: bytes) -> Job:
+    """Promise a job: row and input are committed with everything else, and only then is it announced."""
+    job = Job(owner_id=owner_id, kind=kind, request_id=request_id())
+    db.session.add(job)
+    db.session.flush()
+    for part, start in enumerate(range(0, len(data), PART)):
+        db.session.add(JobInput(job_id=job.id, part=part, data=data[start : start + PART]))
+        db.session.flush()
+    after_commit(partial(publish, RUN, job.id))
+    return job
+
+
+def find(owner_id: int, *, sort: str, limit: int, cursor: str | None) -> Page[Job]:
+    """List the user's jobs."""
+    mine = select(Job).where(Job.owner_id == owner_id)
+    return paginate(mine, orders={"id": Job.id}, key=Job.id, sort=sort, limit=limit, cursor=cursor)
+
+
+def get(owner_id: int, job_id: int) -> Job:
+    """Fetch one of the user's jobs.
+
+    Raises:
+        NotFound: there is none, or it is somebody else's.
+    """
+    job = db.session.scalar(select(Job).where(Job.id == job_id, Job.owner_id == owner_id))
+    if job is None:
+        raise NotFound("There is no such job.")
+    return job
+
+
+def cancel(owner_id: int, job_id: int) -> Job:
+    """Cancel a job. A running one stops before its next batch; what earlier batches did stays done.
+
+    Raises:
+        NotFound: there is none, or it is somebody else's.
+        Conflict: it has already ended.
+    """
+    cancelled = affected_rows(
+        update(Job)
+        .where(Job.id == job_id, Job.owner_id == owner_id, Job.status.in_(("queued", "running")))
+        .values(status="cancelled", claim=None, lease_ends_at=None, finished_at=utcnow())
+    )
+    job = get(owner_id, job_id)
+    if not cancelled:
+        raise Conflict(f"The job has already {job.status}." if job.status != "cancelled" else "It is cancelled.")
+    return job
+
+
+@prunes("finished jobs")
+def delete_finished() -> int:
+    """Delete the jobs that ended long ago, with their inputs."""
+    return affected_rows(delete(Job).where(Job.finished_at <= utcnow() - KEPT))

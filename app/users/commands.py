@@ -1,0 +1,31 @@
+"""`flask users`: one-off processes about accounts (factor XII)."""
+
+import sys
+
+import click
+from flask.cli import AppGroup
+from marshmallow import ValidationError, validate
+
+from app.core.problems import Conflict
+from app.core.unit_of_work import commit
+from app.users import service
+from app.users.schemas import Password
+
+users = AppGroup("users", help="Manage accounts.")
+
+
+@users.command("create-admin")
+@click.argument("email")
+def create_admin(email: str) -> None:
+    """Create an administrator; the password is prompted for, or read from standard input."""
+    prompted = sys.stdin.isatty()
+    password = click.prompt("Password", hide_input=True, confirmation_prompt=True) if prompted else sys.stdin.readline()
+    try:
+        validate.Email()(email)
+        user = service.create(email, "Admin", Password().deserialize(password.rstrip("\n")), role="admin")
+    except ValidationError as invalid:
+        raise click.ClickException(" ".join(map(str, invalid.messages))) from None
+    except Conflict as conflict:
+        raise click.ClickException(conflict.detail) from None
+    commit()
+    click.echo(f"Created administrator {user.email}.")

@@ -1,0 +1,41 @@
+"""gunicorn, which `web` in the Procfile runs (factor VII: the service binds its own port)."""
+
+import socket
+from typing import Any
+
+from app.core.extensions import db
+from app.core.logging import logging_config
+from app.core.settings import load_settings
+
+
+def _address(port: int) -> str:
+    """All interfaces; an IPv6 socket takes IPv4, too, where the machine has IPv6 at all."""
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::", 0))
+    except OSError:
+        return f"0.0.0.0:{port}"
+    return f"[::]:{port}"
+
+
+settings = load_settings()
+
+wsgi_app = "app:create_app()"
+bind = _address(settings.port)
+workers = settings.web_concurrency
+worker_class = "gthread"
+threads = settings.web_threads
+preload_app = True  # one import for all workers, and a fault in it stops the start at once
+keepalive = 95  # seconds; longer than the router keeps idle connections (90), or it sends into closed ones
+graceful_timeout = 25  # seconds to finish what has begun; platforms kill after 30
+control_socket_disable = True  # it would want a writable home
+
+logconfig_dict = logging_config(settings)
+access_log_format = "%({x-request-id}o)s"  # app.core.logging writes the line, from gunicorn's atoms
+
+
+def post_fork(server: Any, _worker: Any) -> None:
+    """Leave the parent's database connections to the parent: two processes on one socket mix up their answers."""
+    app = server.app.wsgi()
+    with app.app_context():
+        db.engine.dispose(close=False)
