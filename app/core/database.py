@@ -93,6 +93,7 @@ def engine_options(settings: Settings) -> dict[str, Any]:
     """The keyword arguments of `create_engine` that fit the database which `DATABASE_URL` names."""
     kind = database_url(settings.database_url.get_secret_value()).get_backend_name()
     options: dict[str, Any] = {
+        "hide_parameters": True,  # error messages go to the log, and values are our users'
         "pool_size": settings.web_threads,
         "max_overflow": 2,
         "pool_pre_ping": True,  # a restarted database costs a reconnect instead of an error

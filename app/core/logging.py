@@ -89,7 +89,7 @@ def _access_fields(atoms: dict[str, Any]) -> dict[str, Any]:
         "http.response.status_code": int(atoms["s"]),
         "http.response.body.bytes": atoms["B"],
         "event.duration": int(atoms["D"]) * 1000,  # ECS counts nanoseconds, gunicorn microseconds
-        "source.ip": atoms["h"],
+        "source.ip": atoms["h"].removeprefix("::ffff:"),  # IPv4, as an IPv6 socket shows it
         "user_agent.original": atoms["a"],
     }
 

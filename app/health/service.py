@@ -53,7 +53,7 @@ def _migrations() -> None:
         current = connection.scalar(text("SELECT version_num FROM alembic_version"))
     head, known = _revisions()
     # A revision that this code does not know is from a newer release, which keeps to what the older one needs.
-    if current != head and current in known:
+    if current is None or (current != head and current in known):
         raise RuntimeError(f"the schema is at {current}, the code at {head}: run flask db upgrade")
 
 

@@ -1,0 +1,101 @@
+"""What all tests share: an application on each database, built by the migrations, and clients that speak to it."""
+
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import flask_migrate
+import pytest
+from flask import Flask
+from pydantic import SecretStr
+from sqlalchemy import select
+
+from app import create_app
+from app.core.extensions import db
+from app.core.settings import Settings
+from app.jobs import runner
+from app.jobs.models import Job
+from tests.clients import Client, sign_up
+from tests.services import DATABASES, new_database
+
+every_database = pytest.mark.parametrize("database", DATABASES, indirect=True)
+
+
+def make_settings(database_url: str, broker_url: str, **values: object) -> Settings:
+    """Settings as an environment with these values would give them."""
+    given: dict[str, object] = {
+        "database_url": SecretStr(database_url),
+        "broker_url": SecretStr(broker_url),
+        "secret_key": SecretStr(secrets.token_hex(32)),
+    }
+    return Settings.model_validate(given | values)
+
+
+@pytest.fixture(scope="session")
+def apps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Flask]]:
+    """Build an application on a kind of database, once in a run; its schema comes from the migrations."""
+    folder: Path = tmp_path_factory.mktemp("databases")
+    built: dict[str, Flask] = {}
+    with ExitStack() as stack:
+
+        def build(kind: str) -> Flask:
+            if kind not in built:
+                url = stack.enter_context(new_database(kind, folder))
+                app = create_app(make_settings(url, f"sqla+sqlite:///{folder / kind}-broker.db"))
+                with app.app_context():
+                    flask_migrate.upgrade()
+                    stack.callback(db.engine.dispose)
+                built[kind] = app
+            return built[kind]
+
+        yield build
+
+
+@pytest.fixture
+def database(request: pytest.FixtureRequest) -> str:
+    """The kind of database under test: SQLite, unless a test is marked with `every_database`."""
+    return str(getattr(request, "param", "sqlite"))
+
+
+@pytest.fixture
+def app(apps: Callable[[str], Flask], database: str) -> Flask:
+    """An application whose tables are empty."""
+    app = apps(database)
+    with app.app_context():
+        for table in reversed(db.metadata.sorted_tables):
+            db.session.execute(table.delete())
+        db.session.commit()
+    return app
+
+
+@pytest.fixture
+def anyone(app: Flask) -> Client:
+    """A client without a token."""
+    return Client(app)
+
+
+@pytest.fixture
+def ada(app: Flask) -> Client:
+    """A user who is logged in."""
+    return sign_up(app, "ada@example.org")
+
+
+@pytest.fixture
+def bob(app: Flask) -> Client:
+    """Another user who is logged in."""
+    return sign_up(app, "bob@example.org")
+
+
+@pytest.fixture
+def run_jobs(app: Flask) -> Callable[[], None]:
+    """Do every waiting job, as a worker would."""
+
+    def run() -> None:
+        with app.app_context():
+            waiting = db.session.scalars(select(Job.id).where(Job.status == "queued").order_by(Job.id)).all()
+            db.session.rollback()
+            for job_id in waiting:
+                runner.run(job_id)
+
+    return run
