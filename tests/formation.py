@@ -114,11 +114,8 @@ class Formation:
 
     def events(self) -> list[dict[str, Any]]:
         """The JSON events of all processes, each with its `process` of the Procfile."""
-        found = []
-        for line in self.log().splitlines():
-            if match := re.fullmatch(r"\S+ (\w+)\.\d+ +\| (\{.*\})", line):
-                found.append(json.loads(match[2]) | {"formation": match[1]})
-        return found
+        lines = (re.fullmatch(r"\S+ (\w+)\.\d+ +\| (\{.*\})", line) for line in self.log().splitlines())
+        return [json.loads(line[2]) | {"formation": line[1]} for line in lines if line]
 
     def pid(self, process: str) -> int:
         """The process id of `web`, `worker` or `release`."""
