@@ -122,7 +122,7 @@ def _claim(job_id: int) -> Job | None:
             started_at=db.func.coalesce(Job.started_at, now),
         )
     )
-    job = db.session.get(Job, job_id) if taken else None
+    job = db.session.get(Job, job_id, populate_existing=True) if taken else None
     commit()
     db.session.expunge_all()
     return job
