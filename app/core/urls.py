@@ -1,11 +1,15 @@
 """The URLs that attach backing services (factor IV): checked at start, turned into what the drivers take."""
 
+import inspect
+import ssl
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import dj_database_url
-from sqlalchemy import URL, make_url
+import psycopg
+import pymysql
+from sqlalchemy import URL
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -15,6 +19,10 @@ DATABASE_DRIVERS = {
     "mysql": "mysql+pymysql",
     "sqlite": "sqlite",
 }
+# What MySQL URLs say about TLS: use it if the server can, insist on it, or insist on the server's certificate, too.
+TLS_OPTIONAL = ("", "PREFERRED", "DISABLED", "FALSE")
+TLS_REQUIRED = ("REQUIRED", "REQUIRE", "TRUE", "ACCEPT_INVALID_CERTS", '{"REJECTUNAUTHORIZED":FALSE}')
+TLS_VERIFIED = ("VERIFY_CA", "VERIFY_IDENTITY", "STRICT", '{"REJECTUNAUTHORIZED":TRUE}')
 BROKER_SCHEMES = ("amqp", "amqps", "redis", "rediss", "sqla+sqlite")
 
 
@@ -29,24 +37,30 @@ def database_url(url: str) -> URL:
     """
     scheme = _scheme(url, tuple(DATABASE_DRIVERS))
     try:
-        if urlsplit(url).fragment:
+        address = urlsplit(url)
+        if address.fragment or (scheme != "sqlite" and "@" in address.path):  # a password that was cut at # or /
             raise ValueError
         parts = dj_database_url.parse(url)
     except ValueError:
         raise ValueError("cannot be read; percent-encode special characters (# is %23, / is %2F, @ is %40)") from None
     if scheme == "sqlite":
+        if parts.get("HOST"):
+            raise ValueError("has two slashes; a file has three, or four before an absolute path")
         return URL.create("sqlite", database=_sqlite_file(parts["NAME"]))
     if not parts["NAME"]:
         raise ValueError("names no database; it ends with /name")
-    return URL.create(
+    options = parts.get("OPTIONS", {})
+    translated = URL.create(
         DATABASE_DRIVERS[scheme],
         username=parts["USER"] or None,
         password=parts["PASSWORD"] or None,
         host=parts["HOST"] or None,
         port=parts["PORT"] or None,
         database=parts["NAME"],
-        query=_driver_options(scheme, parts.get("OPTIONS", {})),
+        query=_mysql_options(options) if scheme == "mysql" else options,
     )
+    _check_options(translated)
+    return translated
 
 
 def broker_url(url: str) -> str:
@@ -57,8 +71,7 @@ def broker_url(url: str) -> str:
     """
     if _scheme(url, BROKER_SCHEMES) != "sqla+sqlite":
         return service_url(url, *BROKER_SCHEMES)
-    file = make_url(url.removeprefix("sqla+")).database or ""
-    return f"sqla+sqlite:///{_sqlite_file(file)}"
+    return f"sqla+{database_url(url.removeprefix('sqla+')).render_as_string()}"
 
 
 def service_url(url: str, *schemes: str) -> str:
@@ -70,7 +83,7 @@ def service_url(url: str, *schemes: str) -> str:
     _scheme(url, schemes)
     try:
         parts = urlsplit(url)
-        complete = bool(parts.hostname) and parts.port != 0
+        complete = bool(parts.hostname) and parts.port != 0 and not parts.fragment and "@" not in parts.path
     except ValueError:
         complete = False
     if not complete:
@@ -89,19 +102,39 @@ def _sqlite_file(path: str) -> str:
     if path in ("", ":memory:"):
         raise ValueError("names no file; what is in memory is not shared between processes")
     file = ROOT / path
-    file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        raise ValueError("names a file in a folder that is not there and cannot be made") from None
     return str(file)
 
 
-def _driver_options(scheme: str, options: dict[str, Any]) -> dict[str, str]:
-    """Rename what hosting providers write into MySQL URLs, which PyMySQL would refuse, to what it takes."""
-    if scheme != "mysql":
-        return options
-    authority = options.pop("ssl", {}).get("ca")
-    mode = options.pop("ssl-mode", "").upper()
+def _mysql_options(options: dict[str, Any]) -> dict[str, Any]:
+    """Turn what hosting providers write into MySQL URLs into what PyMySQL takes."""
     options.pop("reconnect", None)  # the pool reconnects by itself
-    if authority:
-        options["ssl_ca"] = authority
-    elif mode in ("REQUIRED", "PREFERRED"):
+    mode = ""
+    for name in ("ssl-mode", "ssl_mode", "sslmode", "sslaccept", "ssl"):
+        value = options.pop(name, "")
+        if isinstance(value, dict):  # how dj-database-url reads ssl-ca
+            options["ssl_ca"] = value["ca"]
+        else:
+            mode = str(value).upper() or mode
+    if mode not in (*TLS_OPTIONAL, *TLS_REQUIRED, *TLS_VERIFIED):
+        raise ValueError("asks for TLS in a way that is not known; write ssl-mode=REQUIRED or ssl-mode=VERIFY_IDENTITY")
+    if "ssl_ca" not in options and mode in TLS_VERIFIED:
+        options["ssl_capath"] = ssl.get_default_verify_paths().openssl_capath
+    elif "ssl_ca" not in options and mode in TLS_REQUIRED:
         options["ssl_check_hostname"] = "false"  # encrypts without a CA to check against, as the mode says
-    return {"charset": "utf8mb4"} | options
+    return options | {"charset": "utf8mb4"}
+
+
+def _check_options(url: URL) -> None:
+    """Let the driver judge the query options now; it would refuse a wrong one at every connection."""
+    try:
+        if url.get_backend_name() == "postgresql":
+            psycopg.conninfo.make_conninfo("", **cast(Any, url.query))
+        else:
+            _, arguments = url.get_dialect()().create_connect_args(url)
+            inspect.signature(pymysql.connect).bind(**arguments)
+    except (ValueError, TypeError, psycopg.ProgrammingError):
+        raise ValueError("has a query option that the driver does not take") from None
