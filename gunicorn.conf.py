@@ -28,6 +28,7 @@ threads = settings.web_threads
 preload_app = True  # one import for all workers, and a fault in it stops the start at once
 keepalive = 95  # seconds; longer than the router keeps idle connections (90), or it sends into closed ones
 graceful_timeout = 25  # seconds to finish what has begun; platforms kill after 30
+limit_request_line = 8190  # the most there is: a cursor may hold a title of 500 characters
 control_socket_disable = True  # it would want a writable home
 
 logconfig_dict = logging_config(settings)

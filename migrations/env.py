@@ -37,7 +37,8 @@ def run() -> None:
         connection = db.engine.connect()
     except OperationalError as error:
         where = db.engine.url.render_as_string(hide_password=True)
-        raise click.ClickException(f"The database at {where} does not answer: {error.orig}") from None
+        reason, *_ = str(error.orig).splitlines()  # PostgreSQL's driver goes on with guesses
+        raise click.ClickException(f"The database at {where} does not answer: {reason}") from None
     with connection:
         if connection.dialect.name == "postgresql":
             connection.exec_driver_sql(f"SET lock_timeout = '{LOCK_TIMEOUT}s'")

@@ -21,9 +21,13 @@ depends_on = ${repr(depends_on)}
 
 def upgrade() -> None:
     """Apply."""
-    ${upgrades if upgrades else "pass"}
+% if upgrades:
+    ${upgrades}
+% endif
 
 
 def downgrade() -> None:
     """Undo."""
-    ${downgrades if downgrades else "pass"}
+% if downgrades:
+    ${downgrades}
+% endif

@@ -1,9 +1,14 @@
 """Clients: Flask's test client with a token and the API's prefix."""
 
-from typing import Any
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import Any, TypeVar
 
 from flask import Flask
+from stdnum.ean import calc_check_digit
 
+Answer = TypeVar("Answer")
 PASSWORD = "correct horse battery staple"
 
 
@@ -20,7 +25,8 @@ class Client:
         if self.token:
             headers.setdefault("Authorization", f"Bearer {self.token}")
         url = path.removeprefix("~") if path.startswith("~") else f"/api/v1{path}"
-        return self._http.open(url, method=method, headers=headers, **options)
+        with self.app.app_context():  # a request inside a job's context would share its transaction
+            return self._http.open(url, method=method, headers=headers, **options)
 
     def get(self, path: str, **options: Any) -> Any:
         return self.open("GET", path, **options)
@@ -56,3 +62,27 @@ def log_in(app: Flask, email: str, password: str = PASSWORD) -> Client:
 def book(**fields: Any) -> dict[str, Any]:
     """A valid new book."""
     return {"title": "Emma", "author": "Jane Austen", "isbn": "9780141439587", "year": 1815, "language": "eng"} | fields
+
+
+def isbn(number: int) -> str:
+    """A valid ISBN-13, another one for each number."""
+    digits = f"978{number:09}"
+    return digits + calc_check_digit(digits)
+
+
+def problem(response: Any) -> tuple[int, dict[str, Any]]:
+    """A problem's status and body, without what differs between two requests."""
+    assert response.content_type == "application/problem+json", response.text
+    return response.status_code, {name: value for name, value in response.json.items() if name != "request_id"}
+
+
+def at_once(call: Callable[[], Answer], times: int = 2) -> list[Answer]:
+    """Call from several threads at the same moment."""
+    barrier = Barrier(times)
+
+    def wait_and_call(_: int) -> Answer:
+        barrier.wait(timeout=10)
+        return call()
+
+    with ThreadPoolExecutor(times) as threads:
+        return list(threads.map(wait_and_call, range(times)))

@@ -1,4 +1,4 @@
-"""Real processes: the formation that honcho starts from the Procfile, and a client that speaks HTTP with it."""
+"""Real processes: a program, a web process, the formation that honcho starts, and a client that speaks HTTP with it."""
 
 import json
 import os
@@ -9,18 +9,22 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import requests
 
+from app.core.settings import Settings
 from tests.clients import PASSWORD
 
 Answer = TypeVar("Answer")
+Variables = Mapping[str, str | int]
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
+OWN_VARIABLES = {name.upper() for name in Settings.model_fields} | {"PYTHONPATH", "VIRTUAL_ENV"}
+OWN_PREFIXES = ("CELERY_", "FLASK_", "GUNICORN_", "HEROKU_", "HONCHO_")
 
 
 def free_port() -> int:
@@ -41,94 +45,164 @@ def wait_for(what: str, probe: Callable[[], Answer], seconds: float = 30) -> Ans
         time.sleep(0.1)
 
 
-class Formation:
-    """Web, worker and release, as one `honcho start` runs them."""
+def environment(variables: Variables) -> dict[str, str]:
+    """What a process of the service gets: these variables, and from the developer's shell nothing that concerns it."""
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in OWN_VARIABLES and not name.startswith(OWN_PREFIXES)
+    }
+    path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
+    return inherited | {"PATH": path, "PYTHONUNBUFFERED": "1"} | {name: str(value) for name, value in variables.items()}
 
-    def __init__(self, database_url: str, broker_url: str, folder: Path, **variables: str | int) -> None:
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.output = folder / "output.log"
-        self.env_file = folder / "formation.env"
-        self.variables: dict[str, str] = {
-            "DATABASE_URL": database_url,
-            "BROKER_URL": broker_url,
-            "SECRET_KEY": secrets.token_hex(32),
-            "PORT": str(self.port),
-            "LOG_FORMAT": "json",
-        } | {name: str(value) for name, value in variables.items()}
-        self._honcho: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self) -> "Formation":
+class Program:
+    """A command in a session of its own. What it prints is kept; of its processes, nothing stays behind."""
+
+    def __init__(self, command: Sequence[str], folder: Path, variables: Variables, *, cwd: Path = ROOT) -> None:
+        self.command, self.cwd = command, cwd
+        self.output = folder / f"{Path(command[0]).name}.log"
+        self.variables = dict(variables)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._begin = 0  # where this start's output begins: process ids of an earlier one may be others' by now
+
+    def __enter__(self) -> Self:
         self.start()
-        wait_for("the formation is ready", self.ready)
         return self
 
     def __exit__(self, *_: object) -> None:
         self.stop()
 
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        """The process that was started."""
+        assert self._process is not None, "not started"
+        return self._process
+
     def start(self) -> None:
         """Start without waiting."""
-        self.env_file.write_text("".join(f"{name}={value}\n" for name, value in self.variables.items()))
-        command = [str(BIN / "honcho"), "--env", str(self.env_file), "--no-colour", "start"]
-        environment = os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "PYTHONUNBUFFERED": "1"}
         with self.output.open("ab") as output:
-            self._honcho = subprocess.Popen(
-                command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+            self._begin = output.tell()
+            self._process = subprocess.Popen(
+                self.command,
+                cwd=self.cwd,
+                env=environment(self.variables),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
             )
 
-    def stop(self, sign: int = signal.SIGINT, seconds: float = 30) -> int:
-        """Send the signal to the whole process group, as Ctrl-C does, and wait for the exit code."""
-        assert self._honcho is not None
-        if self._honcho.poll() is None:
-            os.killpg(self._honcho.pid, sign)
-        try:
-            return self._honcho.wait(seconds)
-        finally:
-            self.kill_group()
-
-    def kill_group(self) -> None:
-        """Leave nothing behind."""
-        assert self._honcho is not None
-        with suppress(ProcessLookupError):
-            os.killpg(self._honcho.pid, signal.SIGKILL)
-        self._honcho.wait(10)
+    def send(self, sign: int) -> None:
+        """Send a signal to the process group, as a terminal does on Ctrl-C."""
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, sign)
 
     def wait(self, seconds: float = 30) -> int:
-        """Wait until honcho ends by itself."""
-        assert self._honcho is not None
-        return self._honcho.wait(seconds)
+        """Wait for the exit code."""
+        return self.process.wait(seconds)
 
-    def ready(self) -> bool:
-        """Whether `/readyz` says so; a formation that has ended is an error."""
-        assert self._honcho is not None
-        if self._honcho.poll() is not None:
-            raise AssertionError(f"the formation ended: {self.log()}")
+    def stop(self, sign: int = signal.SIGTERM, seconds: float = 30) -> int:
+        """Send a signal (unless told otherwise, the one that platforms send), wait for the exit code, and clean up."""
+        self.send(sign)
         try:
-            return requests.get(f"{self.url}/readyz", timeout=5).status_code == 200
-        except requests.ConnectionError:
-            return False
+            return self.wait(seconds)
+        finally:
+            self.kill()
+
+    def kill(self) -> None:
+        """Leave nothing behind."""
+        for group in self._groups():
+            with suppress(ProcessLookupError):
+                os.killpg(group, signal.SIGKILL)
+        self.wait(10)
+
+    def processes(self) -> list[str]:
+        """The program's living processes."""
+        listed = subprocess.check_output(["ps", "-eo", "pgid=,stat=,pid=,args="], text=True)
+        rows = [line.split(maxsplit=2) for line in listed.splitlines()]
+        return [row[2] for row in rows if int(row[0]) in self._groups() and not row[1].startswith("Z")]
 
     def log(self) -> str:
-        """Everything that the formation has printed."""
-        return self.output.read_text(errors="replace")
+        """Everything that was printed since the start."""
+        return self.output.read_bytes()[self._begin :].decode(errors="replace")
+
+    def _groups(self) -> set[int]:
+        # honcho gives each of its processes a session, and so a group, of its own.
+        return {self.process.pid, *map(int, re.findall(r" started \(pid=(\d+)\)", self.log()))}
+
+
+class Service(Program):
+    """A program that answers HTTP at `$PORT`."""
+
+    def __init__(self, command: Sequence[str], folder: Path, variables: Variables, *, cwd: Path = ROOT) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        super().__init__(command, folder, {"PORT": self.port} | dict(variables), cwd=cwd)
+
+    def __enter__(self) -> Self:
+        self.start()
+        try:
+            wait_for("the service is ready", self.ready)
+        except BaseException as error:
+            self.kill()
+            error.add_note(self.log())
+            raise
+        return self
+
+    def ready(self) -> bool:
+        """Whether `/readyz` says so; a service that has ended is an error."""
+        if self.process.poll() is not None:
+            raise AssertionError(f"it has ended: {self.log()}")
+        try:
+            return requests.get(f"{self.url}/readyz", timeout=5).status_code == 200
+        except requests.RequestException:
+            return False
 
     def events(self) -> list[dict[str, Any]]:
-        """The JSON events of all processes, each with its `process` of the Procfile."""
-        lines = (re.fullmatch(r"\S+ (\w+)\.\d+ +\| (\{.*\})", line) for line in self.log().splitlines())
+        """The JSON events of all processes; under honcho each says in `formation` whose it is."""
+        lines = (re.fullmatch(r"(?:\S+ (\w+)\.\d+ +\| )?(\{.*\})", line) for line in self.log().splitlines())
         return [json.loads(line[2]) | {"formation": line[1]} for line in lines if line]
-
-    def pid(self, process: str) -> int:
-        """The process id of `web`, `worker` or `release`."""
-        return int(re.findall(rf"{process}\.1 started \(pid=(\d+)\)", self.log())[-1])
 
     def user(self, email: str = "ada@example.org") -> "HttpClient":
         """Sign a user up, and in."""
         client = HttpClient(self.url)
         account = {"email": email, "password": PASSWORD}
-        assert client.post("/auth/signup", json=account | {"name": "Ada"}).status_code == 201
+        answer = client.post("/auth/signup", json=account | {"name": "Ada"})
+        assert answer.status_code == 201, answer.text
         tokens = client.post("/auth/login", json=account).json()
         client.headers["Authorization"] = f"Bearer {tokens['access_token']}"
         return client
+
+
+def service_variables(database_url: str, broker_url: str) -> dict[str, str | int]:
+    """The variables that have no default."""
+    return {
+        "DATABASE_URL": database_url,
+        "BROKER_URL": broker_url,
+        "SECRET_KEY": secrets.token_hex(32),
+        "FLASK_SKIP_DOTENV": "1",  # a developer's .env is none of a test's business
+    }
+
+
+class Web(Service):
+    """The web process alone."""
+
+    def __init__(self, database_url: str, broker_url: str, folder: Path, **variables: str | int) -> None:
+        command = ["gunicorn", "--config", "gunicorn.conf.py"]
+        super().__init__(command, folder, service_variables(database_url, broker_url) | variables)
+
+
+class Formation(Service):
+    """Web, worker and release, as one `honcho start` runs them."""
+
+    def __init__(self, database_url: str, broker_url: str, folder: Path, **variables: str | int) -> None:
+        command = ["honcho", "--env", os.devnull, "--no-colour", "start"]
+        super().__init__(command, folder, service_variables(database_url, broker_url) | variables)
+
+    def pid(self, process: str) -> int:
+        """The process id, and so the group, of `web`, `worker` or `release`: a shell's, with the process below it."""
+        return int(re.findall(rf"{process}\.1 started \(pid=(\d+)\)", self.log())[-1])
 
 
 class HttpClient(requests.Session):
@@ -143,9 +217,9 @@ class HttpClient(requests.Session):
         path = str(url) if str(url).startswith("/api/v1") else f"/api/v1{url!s}"
         return super().request(method, self.root + path, *args, **options)
 
-    def import_csv(self, content: bytes) -> str:
+    def import_csv(self, content: bytes, **headers: str) -> str:
         """Upload a CSV file, and return the path of its job."""
-        response = self.post("/books/imports", data=content, headers={"Content-Type": "text/csv"})
+        response = self.post("/books/imports", data=content, headers={"Content-Type": "text/csv"} | headers)
         assert response.status_code == 202, response.text
         return str(response.headers["Location"])
 

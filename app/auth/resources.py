@@ -6,7 +6,6 @@ from app.auth import service
 from app.auth.schemas import (
     CredentialsSchema,
     NewPasswordSchema,
-    NewUserSchema,
     PasswordGrantSchema,
     TokensSchema,
 )
@@ -15,7 +14,7 @@ from app.core.api import Headers, Resource, marshal_with, problems, use_kwargs
 from app.core.security import ANYONE, REFRESH, principal
 from app.users import service as users
 from app.users.models import User
-from app.users.schemas import UserSchema
+from app.users.schemas import NewUserSchema, UserSchema
 
 NOT_TO_BE_CACHED: Headers = {"Cache-Control": "no-store"}  # RFC 6749, section 5.1
 

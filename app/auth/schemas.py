@@ -6,14 +6,6 @@ from app.core.schemas import Schema, String
 from app.users.schemas import Password
 
 
-class NewUserSchema(Schema):
-    """A new account."""
-
-    email = fields.Email(required=True, validate=validate.Length(max=254), metadata={"example": "ada@example.org"})
-    password = Password()
-    name = String(min=1, max=200, required=True, metadata={"example": "Ada"})
-
-
 class CredentialsSchema(Schema):
     """Who you are, and the proof."""
 

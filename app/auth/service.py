@@ -93,16 +93,20 @@ def change_password(principal: Principal, current_password: str, new_password: s
 def principal_of(claims: dict[str, Any]) -> Principal | None:
     """Find who a token's claims stand for; nobody, if the session has ended or the account is closed.
 
+    A token needs an end, a session and one of our types, though flask-jwt-extended would do without.
+
     Asked on each request, on a connection of its own: no transaction stays open while a slow body is read.
     """
+    if "exp" not in claims or not isinstance(claims.get("sid"), str) or claims["type"] not in ("access", "refresh"):
+        return None
     live = (
-        select(User.role)
+        select(User.id, User.role)
         .join(Session, Session.user_id == User.id)
-        .where(Session.id == claims.get("sid"), User.active, Session.expires_at > utcnow())
+        .where(Session.id == claims["sid"], User.active, Session.expires_at > utcnow())
     )
     with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        role = connection.scalar(live)
-    return Principal(int(claims["sub"]), claims["sid"], role) if role else None
+        user = connection.execute(live).first()
+    return Principal(user.id, claims["sid"], user.role) if user and claims["sub"] == str(user.id) else None
 
 
 @prunes("expired sessions")

@@ -15,6 +15,7 @@ from app.core.problems import Invalid
 REQUIRED = ("title", "author", "isbn")
 OPTIONAL = ("year", "language")
 COLUMNS = (*REQUIRED, *OPTIONAL)
+LONGEST_ROW = 100  # lines
 
 _schema = BookRowSchema()
 
@@ -49,7 +50,7 @@ def check(file: bytes) -> None:
     try:
         text = file.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = file.count(b"\n", 0, error.start) + 1
+        line = len((error.object[: error.start] + b"x").splitlines())
         raise _not_usable(f"Line {line} is not UTF-8.") from None
     if "\0" in text:
         raise _not_usable("It holds NUL characters, so it is not a text.")
@@ -77,7 +78,7 @@ def read(file: io.BufferedReader) -> Iterator[Row]:
         except StopIteration:
             return
         except csv.Error as error:
-            # A quote that is never closed would swallow the rest of the file: only its own line is lost.
+            # A quote that is never closed would swallow the lines that follow: only its own line is lost.
             lines.go_back()
             yield Row(lines.row, {}, fault=f"Not CSV: {error}.")
             continue
@@ -112,6 +113,8 @@ class _Lines(Iterator[str]):
         self.row = 1  # the number of the row's first line
 
     def __next__(self) -> str:
+        if len(self._taken) == LONGEST_ROW:  # without an end, a file of bad quotes would be read again from every line
+            raise csv.Error(f"a row of more than {LONGEST_ROW} lines")
         line = self._again.popleft() if self._again else next(self._source)
         self._taken.append(line)
         return line

@@ -22,6 +22,7 @@ class Isbn(String):
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
         text = super()._deserialize(value, *args, **kwargs)
+        self._validate(text)  # what was sent has the documented length, not only what it stands for
         try:
             return str(isbn.validate(text, convert=True))
         except InvalidChecksum:
@@ -32,8 +33,8 @@ class Isbn(String):
 
 def language(**options: Any) -> String:
     """A language code, as the book trade writes them."""
-    tag = validate.Regexp(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*\Z", error="Not a language code, such as eng or en-US.")
-    return String(max=35, also=tag, metadata={"example": "eng"}, **options)
+    tag = validate.Regexp(r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$", error="Not a language code, such as eng or en-US.")
+    return String(max=35, form=tag, metadata={"example": "eng"}, **options)
 
 
 class BookChangesSchema(Schema):

@@ -1,17 +1,21 @@
 """Celery, from the settings: how this process reaches the broker, and how its worker behaves."""
 
 import logging
+import signal
 from typing import Any
 
 from celery import Celery, Task
 from celery.signals import setup_logging, worker_process_init
 from flask import Flask, current_app
+from kombu.transport import TRANSPORT_ALIASES
 
 from app.core.extensions import db
 from app.core.logging import configure_logging
 from app.core.settings import Settings
 
 logger = logging.getLogger(__name__)
+
+TRANSPORT_ALIASES["sqla"] = "app.core.embedded_broker:Transport"
 
 # Seconds that a broker which does not answer may delay a request.
 PATIENCE = 1.0
@@ -71,6 +75,12 @@ def prepare_worker(app: Flask) -> Celery:
     def drop_inherited_connections(**_: Any) -> None:
         with app.app_context():
             db.engine.dispose(close=False)  # a socket shared with the parent would mix their answers
+
+    @worker_process_init.connect(weak=False)
+    def leave_stopping_to_the_parent(**_: Any) -> None:
+        # Platforms send TERM to each process. A child that died of it would take along its job, and perhaps a lock that
+        # its parent waits for. The parent ends it after its job, and the kernel does if the parent is killed.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
     return celery
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 import ecs_logging
@@ -17,9 +17,18 @@ from app.core.settings import Settings
 REQUEST_ID_HEADER = "X-Request-ID"
 SAFE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:+/=-]{20,200}")
 REDACTIONS = (
-    (re.compile(r"(://[^\s:/@]*:)[^\s@]+@"), r"\1***@"),  # the password of a URL
-    (re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]+"), "***"),  # a JSON Web Token
-    (re.compile(r"(?i)((?:password|secret|token)\w*\\?[\"']?\s*[=:]\s*\\?[\"']?)[^\s\"'\\,&}]+"), r"\1***"),
+    (re.compile(r"(://[^\s:/@]*:)[^\s/?#]+@"), r"\1***@"),  # the password of a URL
+    (re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]*"), "***"),  # a JSON Web Token
+    (re.compile(r"\$argon2\w*\$[^\s\"']+"), "***"),  # a password's hash
+    (re.compile(r"(?m)(\bDETAIL: +|Duplicate entry ').+?(?=' for key|$)"), r"\1***"),  # rows, as servers quote them
+    (re.compile(r"(?i)(authorization\W{1,6}(?:basic |bearer )?)[^\s\"'\\,]+"), r"\1***"),
+    (
+        re.compile(
+            r"""(?ix) ( (?:password|passwd|secret|token|api[_-]?key) (?:[_-]\w+)? \\?["']? \s*[=:]\s* \\?["']? )
+            (?: (?<=\\") (?:(?!\\").)+ | (?<=") (?:\\.|[^"\\])+ | (?<=') (?:\\.|[^'\\])+ | [^\s"'\\,;&}]+ )"""
+        ),
+        r"\1***",
+    ),
 )
 
 _request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
@@ -60,11 +69,17 @@ def init_request_ids(app: Flask) -> None:
         _request_id.set(None)  # the thread goes on to other work
 
 
-def redact(line: str) -> str:
+def redact(text: str) -> str:
     """Mask whatever looks like a password or a token."""
     for pattern, replacement in REDACTIONS:
-        line = pattern.sub(replacement, line)
-    return line
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def _redact_fields(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _redact_fields(field) for name, field in value.items()}
+    return redact(value) if isinstance(value, str) else value
 
 
 class AddContext(logging.Filter):
@@ -103,8 +118,9 @@ class EcsFormatter(ecs_logging.StdlibFormatter):
             exclude_fields=["log.original", "log.origin", "process.thread", "data", "taskName"],
         )
 
-    def format(self, record: logging.LogRecord) -> str:
-        return redact(super().format(record))
+    def format_to_ecs(self, record: logging.LogRecord) -> dict[str, Any]:
+        # Each field by itself: in the finished line, a mask could reach across quotes and break the JSON.
+        return cast(dict[str, Any], _redact_fields(super().format_to_ecs(record)))
 
 
 class ConsoleFormatter(logging.Formatter):

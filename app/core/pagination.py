@@ -29,7 +29,7 @@ class PageQuery(Schema):
     """Query parameters of a list."""
 
     limit = Integer(text=True, min=1, max=100, load_default=20, metadata={"description": "Items on a page."})
-    cursor = String(max=2000, load_default=None, metadata={"description": "The `next_cursor` of the page before."})
+    cursor = String(max=3000, load_default=None, metadata={"description": "The `next_cursor` of the page before."})
 
 
 def page_of(item: type[Schema]) -> type[Schema]:

@@ -4,13 +4,15 @@ import json
 from collections.abc import Mapping
 from functools import cached_property
 from io import BytesIO
-from typing import IO, Any, NoReturn, cast
+from typing import IO, Any, NoReturn
+from urllib.parse import unquote_to_bytes
 
 import flask
 import orjson
+from gunicorn.http.errors import ParseException
 from marshmallow import Schema, ValidationError
 from webargs.flaskparser import FlaskParser
-from webargs.multidictproxy import MultiDictProxy
+from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wsgi import LimitedStream
 
@@ -51,7 +53,10 @@ class _ChunkedBody(LimitedStream):
         super().__init__(stream, limit + 1, is_max=True)
 
     def readinto(self, b: bytearray) -> int | None:  # type: ignore[override]
-        size = super().readinto(b)
+        try:
+            size = super().readinto(b)
+        except ParseException:
+            raise Malformed("The body is not chunked as it says.") from None
         if self.is_exhausted:
             raise RequestEntityTooLarge
         return size
@@ -89,12 +94,26 @@ class Parser(FlaskParser):
         """The whole body is the file."""
         return {"file": req.get_data()}
 
-    def load_querystring(self, req: flask.Request, schema: Schema) -> MultiDictProxy:
-        """Read the query; a parameter given twice is an error, as proxies disagree on which one counts."""
-        repeated = {name: ["Given more than once."] for name, values in req.args.lists() if len(values) > 1}
-        if repeated:
-            raise ValidationError(repeated)
-        return cast(MultiDictProxy, super().load_querystring(req, schema))
+    def load_querystring(self, req: flask.Request, schema: Schema) -> Any:
+        """Read the query, which must be UTF-8; Werkzeug would search for what it cannot decode."""
+        try:
+            unquote_to_bytes(req.query_string).decode()
+        except UnicodeDecodeError:
+            raise Malformed("The query is not UTF-8.") from None
+        _refuse_repeated(req.args)
+        return super().load_querystring(req, schema)
+
+    def load_form(self, req: flask.Request, schema: Schema) -> Any:
+        """Read a form without files."""
+        _refuse_repeated(req.form)
+        return super().load_form(req, schema)
+
+    def load_files(self, req: flask.Request, schema: Schema) -> Any:
+        """Read a form of nothing but files."""
+        if req.form:
+            raise ValidationError({name: ["Not a file."] for name in req.form})
+        _refuse_repeated(req.files)
+        return super().load_files(req, schema)
 
     def handle_error(self, error: ValidationError, *_: Any, **__: Any) -> NoReturn:
         """Turn marshmallow's messages into a problem."""
@@ -115,6 +134,13 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(mapping) < len(pairs):
         raise ValueError("a key is repeated")
     return mapping
+
+
+def _refuse_repeated(values: MultiDict[str, Any]) -> None:
+    """Refuse a name given twice: proxies and frameworks disagree on which value counts."""
+    repeated = {name: ["Given more than once."] for name, given in values.lists() if len(given) > 1}
+    if repeated:
+        raise ValidationError(repeated)
 
 
 parser = Parser()

@@ -4,7 +4,7 @@ import re
 from datetime import datetime
 from typing import Any
 
-from marshmallow import RAISE, ValidationError, fields, validate
+from marshmallow import RAISE, fields, validate
 from marshmallow import Schema as BaseSchema
 
 
@@ -19,6 +19,10 @@ class Schema(BaseSchema):
         return getattr(obj, attr, default)
 
 
+# It ends up in the OpenAPI document, so it is written as ECMA-262 and others understand it, too.
+NO_NUL = validate.Regexp(r"^[^\x00]*$", error="Must not contain the NUL character.")
+
+
 class String(fields.String):
     """Text without surrounding white space, and without NUL, which PostgreSQL cannot store."""
 
@@ -28,17 +32,14 @@ class String(fields.String):
         min: int | None = None,
         max: int,
         strip: bool = True,
-        also: validate.Validator | None = None,
+        form: validate.Regexp = NO_NUL,
         **options: Any,
     ) -> None:
-        length = validate.Length(min=min, max=max)
-        super().__init__(validate=[length, also] if also else length, **options)
+        super().__init__(validate=[validate.Length(min=min, max=max), form], **options)
         self.strip = strip
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
         text = super()._deserialize(value, *args, **kwargs)
-        if "\0" in text:
-            raise ValidationError("Must not contain the NUL character.")
         return str(text.strip() if self.strip else text)
 
 

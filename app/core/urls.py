@@ -36,28 +36,24 @@ def database_url(url: str) -> URL:
         ValueError: says what is wrong with the URL, without repeating any of it.
     """
     scheme = _scheme(url, tuple(DATABASE_DRIVERS))
-    try:
-        address = urlsplit(url)
-        if address.fragment or (scheme != "sqlite" and "@" in address.path):  # a password that was cut at # or /
-            raise ValueError
-        parts = dj_database_url.parse(url)
-    except ValueError:
-        raise ValueError("cannot be read; percent-encode special characters (# is %23, / is %2F, @ is %40)") from None
+    parts = _parts(url)
     if scheme == "sqlite":
         if parts.get("HOST"):
             raise ValueError("has two slashes; a file has three, or four before an absolute path")
         return URL.create("sqlite", database=_sqlite_file(parts["NAME"]))
     if not parts["NAME"]:
         raise ValueError("names no database; it ends with /name")
-    options = parts.get("OPTIONS", {})
+    options, password = parts.get("OPTIONS", {}), parts["PASSWORD"]
+    if scheme == "mysql":
+        options, password = _mysql_options(options), password.encode().decode("latin-1")  # as PyMySQL will encode it
     translated = URL.create(
         DATABASE_DRIVERS[scheme],
         username=parts["USER"] or None,
-        password=parts["PASSWORD"] or None,
+        password=password or None,
         host=parts["HOST"] or None,
         port=parts["PORT"] or None,
         database=parts["NAME"],
-        query=_mysql_options(options) if scheme == "mysql" else options,
+        query=options,
     )
     _check_options(translated)
     return translated
@@ -89,6 +85,16 @@ def service_url(url: str, *schemes: str) -> str:
     if not complete:
         raise ValueError("cannot be read; it has the form scheme://user:password@host:port/…")
     return url
+
+
+def _parts(url: str) -> dict[str, Any]:
+    try:
+        address = urlsplit(url)
+        if address.fragment or (address.netloc and "@" in address.path):  # a password that was cut at # or /
+            raise ValueError
+        return cast(dict[str, Any], dj_database_url.parse(url))
+    except ValueError:
+        raise ValueError("cannot be read; percent-encode special characters (# is %23, / is %2F, @ is %40)") from None
 
 
 def _scheme(url: str, known: tuple[str, ...]) -> str:

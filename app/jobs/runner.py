@@ -84,15 +84,22 @@ def run(job_id: int) -> None:
     with caused_by(job.request_id, job.id):
         logger.info("%s started, attempt %s, at %s", job.kind, job.attempts, job.done)
         try:
-            _do(work, _handlers[job.kind])
-            logger.info("%s ended, at %s", job.kind, work.done)
+            _attempt(job, work)
         except _ClaimLost:
             rollback()
             logger.info("%s is no longer ours", job.kind)
-        except Exception:
-            rollback()
-            logger.exception("%s broke off in attempt %s", job.kind, job.attempts)
-            _give_back(work, for_good=job.attempts >= ATTEMPTS)
+
+
+def _attempt(job: Job, work: Work) -> None:
+    try:
+        _do(work, _handlers[job.kind])
+        logger.info("%s ended, at %s", job.kind, work.done)
+    except _ClaimLost:
+        raise
+    except Exception:
+        rollback()
+        logger.exception("%s broke off in attempt %s", job.kind, job.attempts)
+        _give_back(work, for_good=job.attempts >= ATTEMPTS)
 
 
 def _do(work: Work, handler: Handler) -> None:

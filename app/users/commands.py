@@ -4,12 +4,12 @@ import sys
 
 import click
 from flask.cli import AppGroup
-from marshmallow import ValidationError, validate
+from marshmallow import ValidationError
 
 from app.core.problems import Conflict
 from app.core.unit_of_work import commit
 from app.users import service
-from app.users.schemas import Password
+from app.users.schemas import NewUserSchema
 
 users = AppGroup("users", help="Manage accounts.")
 
@@ -20,11 +20,12 @@ def create_admin(email: str) -> None:
     """Create an administrator; the password is prompted for, or read from standard input."""
     prompted = sys.stdin.isatty()
     password = click.prompt("Password", hide_input=True, confirmation_prompt=True) if prompted else sys.stdin.readline()
+    account = {"email": email, "name": "Admin", "password": password.rstrip("\n")}
     try:
-        validate.Email()(email)
-        user = service.create(email, "Admin", Password().deserialize(password.rstrip("\n")), role="admin")
+        user = service.create(**NewUserSchema().load(account), role="admin")
     except ValidationError as invalid:
-        raise click.ClickException(" ".join(map(str, invalid.messages))) from None
+        faults = (f"{field}: {' '.join(messages)}" for field, messages in invalid.normalized_messages().items())
+        raise click.ClickException(" ".join(faults)) from None
     except Conflict as conflict:
         raise click.ClickException(conflict.detail) from None
     commit()

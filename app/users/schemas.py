@@ -1,6 +1,8 @@
 """Users, as clients see and send them."""
 
-from marshmallow import fields
+from typing import Any
+
+from marshmallow import fields, validate
 
 from app.core.schemas import Moment, Schema, String
 
@@ -10,6 +12,16 @@ class Password(String):
 
     def __init__(self, *, min: int = 8) -> None:
         super().__init__(min=min, max=128, strip=False, required=True, load_only=True, metadata={"format": "password"})
+
+
+class Email(fields.Email):
+    """An email address, in lower case: which may be longer than it was."""
+
+    def __init__(self) -> None:
+        super().__init__(required=True, validate=validate.Length(max=254), metadata={"example": "ada@example.org"})
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
+        return str(super()._deserialize(value, *args, **kwargs)).lower()
 
 
 class UserSchema(Schema):
@@ -22,6 +34,14 @@ class UserSchema(Schema):
     email_verified = fields.Boolean(required=True)
     active = fields.Boolean(required=True)
     created_at = Moment(required=True)
+
+
+class NewUserSchema(Schema):
+    """A new account."""
+
+    email = Email()
+    password = Password()
+    name = String(min=1, max=200, required=True, metadata={"example": "Ada"})
 
 
 class UserChangesSchema(Schema):

@@ -1,7 +1,21 @@
 """The shelf: `/books`."""
 
-from tests.clients import Client, book
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from tests.clients import Client, at_once, book, isbn, problem
 from tests.conftest import every_database
+
+ABSENT = 2**53
+
+
+def add(client: Client, **fields: Any) -> str:
+    """Add a book, and return its path."""
+    response = client.post("/books", json=book(**fields))
+    assert response.status_code == 201, response.text
+    return f"/books/{response.json['id']}"
 
 
 @every_database
@@ -12,3 +26,250 @@ def test_a_book_that_was_added_can_be_read(ada: Client) -> None:
     read = ada.open("GET", "~" + created.headers["Location"])
     assert read.json == created.json
     assert read.headers["ETag"] == created.headers["ETag"]
+
+
+@every_database
+def test_a_book_has_all_that_was_sent_and_its_moments(ada: Client) -> None:
+    sent = book(title="Die Vermessung der Welt 🌍", author="Kehlmann, Daniel", year=2005, language="de-DE")
+    created = ada.post("/books", json=sent).json
+    assert created.pop("id") > 0
+    assert created.pop("created_at").endswith("Z")
+    assert created.pop("updated_at").endswith("Z")
+    assert created == sent
+
+
+@every_database
+def test_year_and_language_may_be_missing(ada: Client) -> None:
+    created = ada.post("/books", json={"title": "Emma", "author": "Jane Austen", "isbn": isbn(1)}).json
+    assert (created["year"], created["language"]) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("given", "stored"),
+    [
+        ("9780141439587", "9780141439587"),
+        ("978-0-14-143958-7", "9780141439587"),
+        (" 978 0 14 143958 7 ", "9780141439587"),
+        ("0141439580", "9780141439587"),
+        ("0-8044-2957-X", "9780804429573"),
+        ("0-8044-2957-x", "9780804429573"),
+        ("979-10-90636-07-1", "9791090636071"),
+    ],
+)
+def test_an_isbn_is_stored_as_isbn_13(ada: Client, given: str, stored: str) -> None:
+    assert ada.post("/books", json=book(isbn=given)).json["isbn"] == stored
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("title", ""),
+        ("title", " "),
+        ("title", "x" * 501),
+        ("title", "with NUL \0"),
+        ("title", None),
+        ("author", ""),
+        ("author", "x" * 1001),
+        ("isbn", "9780141439588"),
+        ("isbn", "0141439581"),
+        ("isbn", "4006381333931"),  # an EAN, and no book's
+        ("isbn", "x"),
+        ("isbn", 9780141439587),
+        ("year", -3001),
+        ("year", 2101),
+        ("year", 1815.5),
+        ("year", "1815"),
+        ("year", True),
+        ("year", 10**30),
+        ("language", ""),
+        ("language", "not a language"),
+        ("publisher", "John Murray"),
+    ],
+)
+def test_a_field_that_is_not_valid_is_named(ada: Client, field: str, value: Any) -> None:
+    added = add(ada, isbn=isbn(1))
+    for response in (ada.post("/books", json=book(**{field: value})), ada.patch(added, json={field: value})):
+        status, body = problem(response)
+        assert status == 422
+        assert list(body["errors"]) == [field]
+
+
+@every_database
+@pytest.mark.parametrize(
+    "fields",
+    [{"title": "x"}, {"title": "📚" * 500}, {"author": "é" * 1000}, {"year": -3000}, {"year": 0}, {"year": 2100}],
+)
+def test_the_bounds_are_within(ada: Client, fields: dict[str, Any]) -> None:
+    assert ada.get(add(ada, **fields)).json.items() >= fields.items()
+
+
+@every_database
+def test_an_isbn_that_the_user_has_answers_409(ada: Client) -> None:
+    add(ada, isbn="978-0-14-143958-7")
+    assert problem(ada.post("/books", json=book(isbn="0141439580", title="Another")))[0] == 409
+    assert [item["title"] for item in ada.get("/books").json["items"]] == ["Emma"]
+
+
+@every_database
+def test_of_two_who_add_an_isbn_at_once_one_is_answered_409(app: Flask, ada: Client) -> None:
+    responses = at_once(lambda: Client(app, ada.token).post("/books", json=book()))
+    assert sorted(response.status_code for response in responses) == [201, 409]
+
+
+@every_database
+def test_two_users_may_have_the_same_isbn(ada: Client, bob: Client) -> None:
+    add(ada)
+    add(bob)
+
+
+@every_database
+def test_a_partial_change_leaves_the_rest_as_it_is(ada: Client) -> None:
+    added = add(ada)
+    before = ada.get(added).json
+    changed = ada.patch(added, json={"title": "Persuasion"})
+    assert changed.status_code == 200
+    assert changed.json["updated_at"] > before["updated_at"]
+    assert changed.json == before | {"title": "Persuasion", "updated_at": changed.json["updated_at"]}
+    assert ada.get(added).json == changed.json
+
+
+@every_database
+def test_every_field_can_be_changed_at_once(ada: Client) -> None:
+    added = add(ada)
+    fields = {"title": "T", "author": "A", "isbn": isbn(1), "year": 1, "language": "fr"}
+    assert ada.patch(added, json=fields).json.items() >= fields.items()
+
+
+@every_database
+def test_year_and_language_can_be_cleared(ada: Client) -> None:
+    added = add(ada, year=1815, language="eng")
+    changed = ada.patch(added, json={"year": None, "language": None}).json
+    assert (changed["year"], changed["language"]) == (None, None)
+
+
+def test_no_change_is_no_error_and_no_new_state(ada: Client) -> None:
+    added = add(ada)
+    before = ada.get(added)
+    for changes in ({}, {"title": before.json["title"]}):
+        response = ada.patch(added, json=changes)
+        assert (response.status_code, response.json) == (200, before.json)
+        assert response.headers["ETag"] == before.headers["ETag"]
+
+
+@every_database
+def test_a_change_to_an_isbn_that_the_user_has_answers_409(ada: Client) -> None:
+    add(ada, isbn=isbn(1))
+    added = add(ada, isbn=isbn(2))
+    assert problem(ada.patch(added, json={"isbn": isbn(1), "title": "Another"}))[0] == 409
+    assert ada.get(added).json.items() >= book(isbn=isbn(2)).items()
+
+
+@every_database
+def test_a_deleted_book_is_gone_and_its_isbn_free(ada: Client) -> None:
+    added = add(ada)
+    response = ada.delete(added)
+    assert (response.status_code, response.data) == (204, b"")
+    assert ada.get(added).status_code == ada.delete(added).status_code == 404
+    assert add(ada) != added
+
+
+@pytest.mark.parametrize("book_id", ["0", "01", "-1", "x", "1.5", "9" * 18, "9" * 19, "٣"])
+def test_an_id_that_no_book_has_is_not_found(ada: Client, book_id: str) -> None:
+    assert problem(ada.get(f"/books/{book_id}"))[0] == 404
+
+
+@every_database
+@pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
+def test_anothers_book_looks_like_none(ada: Client, bob: Client, method: str) -> None:
+    added = add(ada)
+    body = {"json": {"title": "Mine"}} if method == "PATCH" else {}
+    theirs = problem(bob.open(method, added, **body))
+    assert theirs == problem(bob.open(method, f"/books/{ABSENT}", **body))
+    assert theirs[0] == 404
+    assert ada.get(added).json["title"] == "Emma"
+
+
+@pytest.mark.parametrize("header", ["If-Match", "If-None-Match"])
+def test_anothers_book_looks_like_none_whatever_the_entity_tag(ada: Client, bob: Client, header: str) -> None:
+    added = add(ada)
+    for tag in (ada.get(added).headers["ETag"], '"other"', "*"):
+        assert problem(bob.get(added, headers={header: tag}))[0] == 404
+        assert problem(bob.delete(added, headers={header: tag}))[0] == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/books"),
+        ("POST", "/books"),
+        ("GET", "/books/1"),
+        ("PATCH", "/books/1"),
+        ("DELETE", "/books/1"),
+        ("GET", "/books/export"),
+        ("POST", "/books/imports"),
+    ],
+)
+def test_nobody_has_a_shelf_without_a_token(anyone: Client, method: str, path: str) -> None:
+    assert problem(anyone.open(method, path))[0] == 401
+
+
+@every_database
+def test_a_book_that_is_as_the_client_knows_it_is_not_sent_again(ada: Client) -> None:
+    added = add(ada)
+    etag = ada.get(added).headers["ETag"]
+    for tags in (etag, f"W/{etag}", f'"other", {etag}', "*"):
+        response = ada.get(added, headers={"If-None-Match": tags})
+        assert (response.status_code, response.data) == (304, b"")
+        assert response.headers["ETag"] == etag
+
+
+@every_database
+def test_a_book_that_has_changed_is_sent_again(ada: Client) -> None:
+    added = add(ada)
+    etag = ada.get(added).headers["ETag"]
+    changed = ada.patch(added, json={"title": "Persuasion"})
+    assert changed.headers["ETag"] != etag
+    response = ada.get(added, headers={"If-None-Match": etag})
+    assert (response.status_code, response.json) == (200, changed.json)
+    assert response.headers["ETag"] == changed.headers["ETag"]
+
+
+@every_database
+def test_a_change_needs_the_state_that_it_names(ada: Client) -> None:
+    added = add(ada)
+    seen = ada.get(added).headers["ETag"]
+    assert ada.patch(added, json={"title": "First"}, headers={"If-Match": seen}).status_code == 200
+    assert problem(ada.patch(added, json={"title": "Second"}, headers={"If-Match": seen}))[0] == 412
+    assert ada.get(added).json["title"] == "First"
+
+
+@every_database
+def test_of_two_who_change_the_same_state_at_once_one_is_answered_412(app: Flask, ada: Client) -> None:
+    added = add(ada)
+    headers = {"If-Match": ada.get(added).headers["ETag"]}
+    responses = at_once(
+        lambda: Client(app, ada.token).patch(added, json={"title": "x", "year": None}, headers=headers), times=3
+    )
+    assert sorted(response.status_code for response in responses) == [200, 412, 412]
+
+
+@every_database
+def test_a_deletion_needs_the_state_that_it_names(ada: Client) -> None:
+    added = add(ada)
+    seen = ada.get(added).headers["ETag"]
+    now = ada.patch(added, json={"title": "Persuasion"}).headers["ETag"]
+    assert problem(ada.delete(added, headers={"If-Match": seen}))[0] == 412
+    assert ada.delete(added, headers={"If-Match": f"{seen}, {now}"}).status_code == 204
+
+
+def test_any_state_will_do_for_a_star(ada: Client) -> None:
+    added = add(ada)
+    assert ada.patch(added, json={"title": "Persuasion"}, headers={"If-Match": "*"}).status_code == 200
+    assert ada.delete(added, headers={"If-Match": "*"}).status_code == 204
+    assert ada.delete(added, headers={"If-Match": "*"}).status_code == 404
+
+
+def test_a_weak_entity_tag_never_allows_a_change(ada: Client) -> None:
+    added = add(ada)
+    weak = {"If-Match": f"W/{ada.get(added).headers['ETag']}"}
+    assert problem(ada.patch(added, json={"title": "Persuasion"}, headers=weak))[0] == 412

@@ -1,0 +1,121 @@
+"""Sessions: refresh token rotation, what a stolen token is worth, logging out."""
+
+from datetime import timedelta
+
+from flask import Flask
+from sqlalchemy import update
+
+from app.auth.models import Session
+from app.core.database import utcnow
+from app.core.extensions import db
+from tests.clients import Client, at_once, log_in, problem
+from tests.conftest import every_database
+
+
+def refreshed(client: Client) -> Client:
+    response = Client(client.app, client.refresh_token).post("/auth/refresh")
+    assert response.status_code == 200, response.text
+    return Client(client.app, response.json["access_token"], response.json["refresh_token"])
+
+
+def refresh_status(client: Client) -> int:
+    return int(Client(client.app, client.refresh_token).post("/auth/refresh").status_code)
+
+
+def end_sessions_in(app: Flask, time_left: timedelta) -> None:
+    with app.app_context():
+        db.session.execute(update(Session).values(expires_at=utcnow() + time_left))
+        db.session.commit()
+
+
+@every_database
+def test_a_refresh_token_is_exchanged_for_a_new_pair(ada: Client) -> None:
+    response = Client(ada.app, ada.refresh_token).post("/auth/refresh")
+    assert response.status_code == 200
+    assert response.headers["Cache-Control"] == "no-store"
+    assert response.json["refresh_token"] != ada.refresh_token
+    assert Client(ada.app, response.json["access_token"]).get("/users/me").json["email"] == "ada@example.org"
+    assert response.json["token_type"] == "Bearer"
+    assert response.json["expires_in"] == 900
+
+
+def test_a_session_goes_on_from_pair_to_pair(ada: Client) -> None:
+    assert refreshed(refreshed(refreshed(ada))).get("/users/me").status_code == 200
+
+
+def test_a_refresh_leaves_the_access_token_of_before_alive(ada: Client) -> None:
+    refreshed(ada)
+    assert ada.get("/users/me").status_code == 200
+
+
+@every_database
+def test_a_refresh_token_that_is_used_twice_ends_its_session_for_both(ada: Client) -> None:
+    successor = refreshed(ada)
+    status, body = problem(Client(ada.app, ada.refresh_token).post("/auth/refresh"))
+    assert status == 401
+    assert "used before" in body["detail"]
+    assert ada.get("/users/me").status_code == 401
+    assert successor.get("/users/me").status_code == 401
+    assert refresh_status(successor) == 401
+
+
+def test_a_refresh_token_that_is_used_twice_leaves_other_sessions_alone(app: Flask, ada: Client, bob: Client) -> None:
+    phone = log_in(app, "ada@example.org")
+    refreshed(ada)
+    assert refresh_status(ada) == 401
+    assert refreshed(phone).get("/users/me").status_code == 200
+    assert refreshed(bob).get("/users/me").status_code == 200
+
+
+@every_database
+def test_of_many_who_use_a_refresh_token_at_once_one_wins(ada: Client) -> None:
+    statuses = at_once(lambda: refresh_status(ada), times=4)
+    assert sorted(statuses) == [200, 401, 401, 401]
+    assert ada.get("/users/me").status_code == 401
+
+
+def test_an_access_token_does_not_refresh(ada: Client) -> None:
+    assert problem(ada.post("/auth/refresh"))[0] == 401
+
+
+def test_a_refresh_token_opens_nothing_else(ada: Client) -> None:
+    with_refresh_token = Client(ada.app, ada.refresh_token)
+    assert problem(with_refresh_token.get("/users/me"))[0] == 401
+    assert problem(with_refresh_token.post("/auth/logout"))[0] == 401
+    assert refresh_status(ada) == 200
+
+
+@every_database
+def test_a_logout_kills_access_and_refresh_token_at_once(ada: Client) -> None:
+    response = ada.post("/auth/logout")
+    assert (response.status_code, response.data) == (204, b"")
+    assert ada.get("/users/me").status_code == 401
+    assert refresh_status(ada) == 401
+
+
+def test_a_logout_kills_every_pair_of_its_session(ada: Client) -> None:
+    successor = refreshed(ada)
+    successor.post("/auth/logout")
+    assert ada.get("/users/me").status_code == 401
+    assert refresh_status(successor) == 401
+
+
+def test_who_is_logged_out_cannot_log_out_again(ada: Client) -> None:
+    ada.post("/auth/logout")
+    assert problem(ada.post("/auth/logout"))[0] == 401
+
+
+@every_database
+def test_a_session_that_has_expired_is_over_for_both_tokens(app: Flask, ada: Client) -> None:
+    end_sessions_in(app, timedelta(seconds=-1))
+    assert ada.get("/users/me").status_code == 401
+    assert refresh_status(ada) == 401
+
+
+def test_a_refresh_prolongs_its_session(app: Flask, ada: Client) -> None:
+    end_sessions_in(app, timedelta(minutes=1))
+    refreshed(ada)
+    with app.app_context():
+        expires_at = db.session.scalar(db.select(Session.expires_at))
+    assert expires_at is not None
+    assert expires_at > utcnow() + timedelta(days=29)

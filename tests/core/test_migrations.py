@@ -1,0 +1,232 @@
+"""Migrations: they go both ways on every database, and tell the same story as the models."""
+
+import re
+import runpy
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import flask_migrate
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from flask import Flask, current_app
+from sqlalchemy import Column, MetaData, String, inspect, select, text
+
+from app import create_app
+from app.core.database import Base, BigInt, Bytes, UTCDateTime
+from app.core.extensions import db
+from app.core.urls import ROOT
+from app.users.models import User
+from tests.conftest import every_database, make_settings
+from tests.formation import BIN
+from tests.services import new_database
+
+HEAD = ScriptDirectory(str(ROOT / "migrations")).get_current_head()
+
+
+@pytest.fixture
+def url(database: str, tmp_path: Path) -> Iterator[str]:
+    """An empty database."""
+    with new_database(database, tmp_path) as url:
+        yield url
+
+
+@pytest.fixture
+def fresh(url: str, tmp_path: Path) -> Iterator[Flask]:
+    """An application on an empty database, in its context."""
+    app = create_app(make_settings(url, f"sqla+sqlite:///{tmp_path}/broker.db"))
+    with app.app_context():
+        yield app
+        db.session.remove()
+        db.engine.dispose()
+
+
+def tables() -> set[str]:
+    """The tables that are there."""
+    return set(inspect(db.engine).get_table_names())
+
+
+def drift(metadata: MetaData) -> list[Any]:
+    """How the database and the models differ."""
+    options = current_app.extensions["migrate"].configure_args | {"compare_type": True, "compare_server_default": True}
+    with db.engine.connect() as connection:
+        return list(compare_metadata(MigrationContext.configure(connection, opts=options), metadata))
+
+
+def described() -> dict[str, Any]:
+    """The whole schema, so that it can be compared."""
+    schema = inspect(db.engine)
+    return {
+        table: (
+            [(column["name"], str(column["type"]), column["nullable"]) for column in schema.get_columns(table)],
+            schema.get_pk_constraint(table)["constrained_columns"],
+            sorted((key["name"], key["options"].get("ondelete")) for key in schema.get_foreign_keys(table)),
+            sorted((index["name"], index["column_names"]) for index in schema.get_indexes(table)),
+        )
+        for table in schema.get_table_names()
+    }
+
+
+@every_database
+def test_the_schema_goes_up_down_to_nothing_and_up_again(fresh: Flask) -> None:
+    flask_migrate.upgrade()
+    first = described()
+    assert set(first) == set(Base.metadata.tables) | {"alembic_version"}
+    flask_migrate.downgrade(revision="base")
+    assert tables() == {"alembic_version"}
+    flask_migrate.upgrade()
+    assert described() == first
+
+
+@every_database
+def test_each_migration_can_be_undone_alone(fresh: Flask) -> None:
+    revisions = [script.revision for script in ScriptDirectory(str(ROOT / "migrations")).walk_revisions()]
+    for revision in reversed(revisions):
+        before = described()
+        flask_migrate.upgrade(revision=revision)
+        flask_migrate.downgrade(revision="-1")
+        assert {name: table for name, table in described().items() if name in before or name != "alembic_version"} == (
+            before
+        )
+        flask_migrate.upgrade(revision=revision)
+
+
+@every_database
+def test_an_upgrade_of_a_schema_that_is_up_to_date_does_nothing(fresh: Flask) -> None:
+    flask_migrate.upgrade()
+    before = described()
+    db.session.add(User(email="ada@example.org", name="Ada", password_hash="no hash"))
+    db.session.commit()
+    flask_migrate.upgrade()
+    assert described() == before
+    assert db.session.scalar(select(User.email)) == "ada@example.org"
+    assert db.session.scalars(text("SELECT version_num FROM alembic_version")).all() == [HEAD]
+
+
+@every_database
+def test_models_and_migrations_agree(fresh: Flask) -> None:
+    flask_migrate.upgrade()
+    assert drift(Base.metadata) == []
+    flask_migrate.check()  # what `flask db check` does: it would raise
+
+
+@every_database
+def test_a_model_with_a_column_too_many_would_be_noticed(fresh: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    flask_migrate.upgrade()
+    altered = copy_of_models()
+    altered.tables["books"].append_column(Column("shelf", String(10)))
+    (difference,) = drift(altered)
+    assert (difference[0], difference[2], difference[3].name) == ("add_column", "books", "shelf")
+
+
+@every_database
+@pytest.mark.parametrize("change", ["index", "type", "nullable", "table"])
+def test_other_changes_of_the_models_would_be_noticed(fresh: Flask, change: str) -> None:
+    flask_migrate.upgrade()
+    altered = copy_of_models()
+    books = altered.tables["books"]
+    if change == "index":
+        books.indexes.pop()
+    elif change == "type":
+        books.c.title.type = String(400)
+    elif change == "nullable":
+        books.c.title.nullable = True
+    else:
+        altered.remove(altered.tables["job_inputs"])
+    assert drift(altered) != []
+
+
+def test_check_fails_when_the_database_lags_behind(fresh: Flask) -> None:
+    with pytest.raises((CommandError, SystemExit)):
+        flask_migrate.check()
+
+
+def copy_of_models() -> MetaData:
+    """The models' tables, to be altered."""
+    copy = MetaData(naming_convention=Base.metadata.naming_convention)
+    for table in Base.metadata.sorted_tables:
+        table.to_metadata(copy)
+    return copy
+
+
+@every_database
+def test_every_constraint_and_index_has_the_name_that_the_convention_gives(fresh: Flask) -> None:
+    flask_migrate.upgrade()
+    schema = inspect(db.engine)
+    names_of_all = db.engine.dialect.name == "postgresql"  # MySQL has no names for primary keys, SQLite not always
+    for table in Base.metadata.tables.values():
+        constraints = {str(item.name) for item in table.constraints if names_of_all or item is not table.primary_key}
+        wanted = constraints | {str(index.name) for index in table.indexes}
+        found = {schema.get_pk_constraint(table.name)["name"]} if names_of_all else set()
+        for items in (schema.get_foreign_keys, schema.get_unique_constraints, schema.get_indexes):
+            found |= {item["name"] for item in items(table.name)}
+        assert found == wanted
+        assert all(re.fullmatch(rf"(pk|uq|fk|ix|ck)_{table.name}(_\w+)?", name) for name in wanted)
+
+
+@pytest.mark.parametrize("database", ["mariadb"], indirect=True)
+def test_tables_compare_bytes_whatever_the_databases_default(fresh: Flask) -> None:
+    with db.engine.begin() as connection:
+        connection.execute(text("ALTER DATABASE CHARACTER SET latin1 COLLATE latin1_german1_ci"))
+    flask_migrate.upgrade()
+    with db.engine.connect() as connection:
+        tables = f"FROM information_schema.tables WHERE table_schema = '{db.engine.url.database}'"
+        columns = tables.replace(".tables", ".columns") + " AND collation_name IS NOT NULL"
+        queries = (f"SELECT DISTINCT table_collation {tables}", f"SELECT DISTINCT collation_name {columns}")
+        found = [connection.scalars(text(query)).all() for query in queries]
+    assert found == [["utf8mb4_bin"], ["utf8mb4_bin"]]
+
+
+@pytest.fixture
+def migrations(tmp_path: Path, fresh: Flask) -> Path:
+    """A copy of the folder of migrations, for new ones; its database is up to date."""
+    flask_migrate.upgrade()
+    folder = tmp_path / "migrations"
+    for file in (ROOT / "migrations").rglob("*.*"):
+        if file.suffix != ".pyc":
+            copy = folder / file.relative_to(ROOT / "migrations")
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(file.read_bytes())
+    return folder
+
+
+def ruff(script: Path, command: str, *options: str) -> str:
+    """What the linter says about a revision, if it stood where revisions stand."""
+    arguments = [str(BIN / "ruff"), command, *options, "--stdin-filename", f"migrations/versions/{script.name}"]
+    linted = subprocess.run(arguments, check=False, cwd=ROOT, input=script.read_bytes(), capture_output=True)
+    return linted.stdout.decode()
+
+
+def test_a_new_empty_revision_is_valid_and_clean(migrations: Path) -> None:
+    flask_migrate.revision(directory=str(migrations), message="add shelves")
+    (script,) = migrations.glob("versions/*_add_shelves.py")
+    assert re.fullmatch(r"20\d{6}_add_shelves\.py", script.name)
+    revision = runpy.run_path(str(script))
+    assert (revision["down_revision"], revision["upgrade"](), revision["downgrade"]()) == (HEAD, None, None)
+    assert ruff(script, "check").strip() == "All checks passed!"
+
+
+def test_a_revision_that_is_generated_from_models_uses_our_types_and_is_clean(
+    migrations: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    altered = copy_of_models()
+    for name, kind in (("read_at", UTCDateTime()), ("cover", Bytes), ("pages", BigInt)):
+        altered.tables["books"].append_column(Column(name, kind, nullable=True))
+    monkeypatch.setitem(db.metadatas, None, altered)
+    flask_migrate.migrate(directory=str(migrations), message="remember covers")
+    (script,) = migrations.glob("versions/*_remember_covers.py")
+    types = set(re.findall(r"database\.[\w()]+", script.read_text()))
+    assert types == {"database.UTCDateTime()", "database.Bytes", "database.BigInt"}
+    assert ruff(script, "check", "--ignore", "E501").strip() == "All checks passed!"  # the formatter breaks long lines
+    flask_migrate.upgrade(directory=str(migrations))
+    assert drift(altered) == []
+
+
+def test_nothing_is_generated_while_models_and_migrations_agree(migrations: Path) -> None:
+    before = set(migrations.glob("versions/*.py"))
+    flask_migrate.migrate(directory=str(migrations), message="nothing")
+    assert set(migrations.glob("versions/*.py")) == before

@@ -1,0 +1,236 @@
+"""Configuration: what the environment may say, and what is told when it says something else."""
+
+import secrets
+from collections.abc import Callable
+
+import pytest
+from pydantic import ValidationError
+
+from app.core.settings import InvalidSettings, Settings, load_settings
+
+REQUIRED = {
+    "DATABASE_URL": "postgresql://user:hunter2@db.example.org/barah",
+    "BROKER_URL": "amqp://user:hunter2@mq.example.org//",
+    "SECRET_KEY": "8f2b6d1a9c3e7045f1d2c3b4a5968778",
+}
+DEFAULTS = {
+    "PORT": 5000,
+    "WEB_CONCURRENCY": 2,
+    "WEB_THREADS": 4,
+    "WORKER_CONCURRENCY": 2,
+    "LOG_LEVEL": "INFO",
+    "LOG_FORMAT": "json",
+    "CORS_ORIGINS": (),
+    "PROXY_HOPS": 0,
+    "SMTP_URL": None,
+    "MAIL_FROM": None,
+    "RATELIMIT_STORAGE_URL": None,
+    "MAX_UPLOAD_BYTES": 16777216,
+}
+BOUNDS = {
+    "PORT": (1, 65535),
+    "WEB_CONCURRENCY": (1, 64),
+    "WEB_THREADS": (1, 64),
+    "WORKER_CONCURRENCY": (1, 64),
+    "PROXY_HOPS": (0, 8),
+    "MAX_UPLOAD_BYTES": (1024, 2**31 - 1),
+}
+RELEASES = ("HEROKU_RELEASE_VERSION", "HEROKU_BUILD_COMMIT", "HEROKU_SLUG_COMMIT", "GIT_REV")
+
+Load = Callable[..., Settings]
+
+
+@pytest.fixture
+def load(monkeypatch: pytest.MonkeyPatch) -> Load:
+    """Load the settings from an environment that is complete, but for these changes."""
+    for name in (*REQUIRED, *DEFAULTS, *RELEASES):
+        monkeypatch.delenv(name, raising=False)
+
+    def load(**changes: str | None) -> Settings:
+        for name, value in (REQUIRED | changes).items():
+            if value is None:
+                monkeypatch.delenv(name, raising=False)
+            else:
+                monkeypatch.setenv(name, value)
+        return load_settings()
+
+    return load
+
+
+def refusal(load: Load, **changes: str | None) -> str:
+    """The message of a start that must fail."""
+    with pytest.raises(InvalidSettings) as refused:
+        load(**changes)
+    return str(refused.value)
+
+
+def faults(message: str) -> dict[str, str]:
+    """What is said about each variable."""
+    lines = (line.strip() for line in message.splitlines()[1:-1])
+    return {name: reason for name, _, reason in (line.partition(" ") for line in lines)}
+
+
+@pytest.mark.parametrize(("name", "default"), DEFAULTS.items())
+@pytest.mark.parametrize("value", [None, ""], ids=["unset", "empty"])
+def test_an_optional_variable_has_its_default(load: Load, name: str, default: object, value: str | None) -> None:
+    assert getattr(load(**{name: value}), name.lower()) == default
+
+
+@pytest.mark.parametrize("name", REQUIRED)
+@pytest.mark.parametrize("value", [None, ""], ids=["unset", "empty"])
+def test_a_required_variable_must_be_there(load: Load, name: str, value: str | None) -> None:
+    assert faults(refusal(load, **{name: value})) == {name: "is required"}
+
+
+@pytest.mark.parametrize(("name", "bound"), [(name, bound) for name, ends in BOUNDS.items() for bound in ends])
+def test_a_number_may_reach_its_bounds(load: Load, name: str, bound: int) -> None:
+    assert getattr(load(**{name: str(bound)}), name.lower()) == bound
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [(name, str(value)) for name, (low, high) in BOUNDS.items() for value in (low - 1, high + 1, "-1", "x", "2.5")],
+)
+def test_a_number_must_keep_within_its_bounds(load: Load, name: str, value: str) -> None:
+    assert list(faults(refusal(load, **{name: value}))) == [name]
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "change-me",
+        "changeme",
+        "CHANGE_ME_PLEASE_0123456789abcdefghij",
+        "your-secret-key-0123456789abcdefghijkl",
+        "placeholder-0123456789abcdefghijklmnop",
+        "an-example-0123456789abcdefghijklmnopq",
+    ],
+)
+def test_a_placeholder_is_no_secret(load: Load, secret: str) -> None:
+    reason = faults(refusal(load, SECRET_KEY=secret))["SECRET_KEY"]
+    assert reason == "is a placeholder; generate one with: openssl rand -hex 32"
+
+
+@pytest.mark.parametrize("secret", ["s3cr3t", "8f2b6d1a9c3e7045f1d2c3b4a596877", "ab" * 32, "012345678" * 5])
+def test_a_short_or_monotonous_secret_is_weak(load: Load, secret: str) -> None:
+    assert faults(refusal(load, SECRET_KEY=secret))["SECRET_KEY"].startswith("is weak")
+
+
+def test_random_hex_as_the_message_suggests_makes_a_good_secret(load: Load) -> None:
+    secret = secrets.token_hex(32)
+    assert load(SECRET_KEY=secret).secret_key.get_secret_value() == secret
+
+
+def test_all_faults_are_told_in_one_message(load: Load) -> None:
+    message = refusal(
+        load,
+        DATABASE_URL=None,
+        BROKER_URL="memory://",
+        SECRET_KEY="change-me",
+        PORT="http",
+        WEB_CONCURRENCY="0",
+        WEB_THREADS="65",
+        WORKER_CONCURRENCY="many",
+        LOG_LEVEL="loud",
+        LOG_FORMAT="xml",
+        PROXY_HOPS="9",
+        SMTP_URL="mailto:ada@example.org",
+        RATELIMIT_STORAGE_URL="memcached://localhost",
+        MAX_UPLOAD_BYTES="1",
+    )
+    free_text = {"CORS_ORIGINS", "MAIL_FROM"}
+    assert set(faults(message)) == (set(REQUIRED) | set(DEFAULTS)) - free_text
+    assert ".env.example" in message.splitlines()[-1]
+
+
+SECRET_VALUES = {
+    "DATABASE_URL": "postgresql://hunter2:hunter2@db.example.org:hunter2/hunter2",
+    "BROKER_URL": "sqla+sqlite://hunter2:hunter2/hunter2#hunter2",
+    "SECRET_KEY": "hunter2",
+    "SMTP_URL": "ftp://hunter2:hunter2@mail.example.org",
+    "RATELIMIT_STORAGE_URL": "redis://:hunter2@cache.example.org:hunter2",
+}
+
+
+def test_the_message_holds_no_secret(load: Load) -> None:
+    message = refusal(load, **SECRET_VALUES)
+    assert set(faults(message)) == set(SECRET_VALUES)
+    assert "hunter2" not in message
+
+
+def test_the_error_underneath_holds_no_secret(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    load()
+    for name, value in SECRET_VALUES.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ValidationError) as refused:
+        Settings()
+    assert refused.value.error_count() == len(SECRET_VALUES)
+    assert "hunter2" not in f"{refused.value} {refused.value!r}"
+
+
+def test_a_refusal_drags_no_error_with_values_behind_it(load: Load) -> None:
+    with pytest.raises(InvalidSettings) as refused:
+        load(**SECRET_VALUES)
+    assert refused.value.__suppress_context__
+
+
+def test_settings_that_are_printed_show_no_secret(load: Load) -> None:
+    given = load(SMTP_URL="smtp://u:hunter2@mail.example.org", RATELIMIT_STORAGE_URL="redis://:hunter2@cache/1")
+    for shown in (repr(given), str(given), repr(given.model_dump()), given.model_dump_json()):
+        assert "hunter2" not in shown
+        assert REQUIRED["SECRET_KEY"] not in shown
+
+
+@pytest.mark.parametrize(
+    ("value", "origins"),
+    [
+        ("https://a.example", ("https://a.example",)),
+        ("https://a.example,https://b.example", ("https://a.example", "https://b.example")),
+        (" https://a.example , https://b.example ,", ("https://a.example", "https://b.example")),
+        (",", ()),
+    ],
+)
+def test_a_list_is_separated_by_commas(load: Load, value: str, origins: tuple[str, ...]) -> None:
+    assert load(CORS_ORIGINS=value).cors_origins == origins
+
+
+@pytest.mark.parametrize("value", ["debug", "Debug", "DEBUG"])
+def test_a_log_level_may_be_written_in_any_case(load: Load, value: str) -> None:
+    assert load(LOG_LEVEL=value).log_level == "DEBUG"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "oracle://host/db"),
+        ("BROKER_URL", "memory://"),
+        ("BROKER_URL", "filesystem://"),
+        ("BROKER_URL", "sqs://"),
+        ("BROKER_URL", "sqla+postgresql://host/db"),
+        ("BROKER_URL", "localhost:6379"),
+        ("SMTP_URL", "smtp.example.org"),
+        ("RATELIMIT_STORAGE_URL", "amqp://host"),
+    ],
+)
+def test_a_url_of_a_kind_that_is_not_supported_is_refused_with_those_that_are(
+    load: Load, name: str, value: str
+) -> None:
+    reason = faults(refusal(load, **{name: value}))[name]
+    assert reason.startswith("must begin with ")
+    assert reason.count("://") >= 2
+
+
+@pytest.mark.parametrize("name", RELEASES)
+def test_the_platform_names_the_release(load: Load, name: str) -> None:
+    assert load(**{name: "v42"}).release == "v42"
+
+
+def test_a_variable_of_somebody_else_does_no_harm(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("APP_ENV", "production")
+    assert not hasattr(load(), "app_env")
+
+
+def test_settings_cannot_be_changed_later(load: Load) -> None:
+    settings = load()
+    with pytest.raises(ValidationError, match="frozen"):
+        settings.port = 1  # type: ignore[misc]

@@ -1,0 +1,408 @@
+"""The URLs of backing services: every form that platforms hand out, and real connections through them."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+import dj_database_url
+import pytest
+from sqlalchemy import URL, create_engine, text
+from sqlalchemy.engine import Engine
+from sqlalchemy.exc import OperationalError
+
+from app.core.urls import DATABASE_DRIVERS, ROOT, broker_url, database_url, service_url
+from tests.services import new_database, require, skip_or_fail
+
+EVIL = "p@ss:w/o%r#d?&=+ [é🔑]'\"\\"
+
+# --- Which database, and how to reach it ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("url", "driver", "user", "host", "port", "name"),
+    [
+        ("postgres://ada:pw@db.example.org:5433/barah", "postgresql+psycopg", "ada", "db.example.org", 5433, "barah"),
+        ("postgresql://ada:pw@db.example.org/barah", "postgresql+psycopg", "ada", "db.example.org", None, "barah"),
+        ("mysql://ada:pw@db.example.org:3307/barah", "mysql+pymysql", "ada", "db.example.org", 3307, "barah"),
+        ("mysql://db.example.org/barah", "mysql+pymysql", None, "db.example.org", None, "barah"),
+        ("postgres:///barah", "postgresql+psycopg", None, None, None, "barah"),
+        ("postgres://[::1]/barah", "postgresql+psycopg", None, "::1", None, "barah"),
+        ("postgres://ada:pw@[2001:db8::1]:5433/barah", "postgresql+psycopg", "ada", "2001:db8::1", 5433, "barah"),
+        ("mysql://[::1]:3306/barah", "mysql+pymysql", None, "::1", 3306, "barah"),
+        ("postgres://ada%40example.org:pw@h/barah", "postgresql+psycopg", "ada@example.org", "h", None, "barah"),
+        ("postgres://h/Barah%20Tests", "postgresql+psycopg", None, "h", None, "Barah Tests"),
+        (
+            "postgres://ada@%2Fvar%2Frun%2FpostgreSQL/barah",
+            "postgresql+psycopg",
+            "ada",
+            "/var/run/postgreSQL",
+            None,
+            "barah",
+        ),
+        ("postgres://%2ftmp%2fdb:5433/barah", "postgresql+psycopg", None, "/tmp/db", 5433, "barah"),
+    ],
+)
+def test_a_url_names_driver_user_host_port_and_database(
+    url: str, driver: str, user: str | None, host: str | None, port: int | None, name: str
+) -> None:
+    read = database_url(url)
+    assert (read.drivername, read.username, read.host, read.port, read.database) == (driver, user, host, port, name)
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "mysql"])
+@pytest.mark.parametrize("password", ["@", ":", "/", "%", "#", "?", "[", "%2F", "a+b", "@:/?#[]%&=+ '\"\\"])
+def test_a_percent_encoded_password_comes_through(scheme: str, password: str) -> None:
+    assert database_url(f"{scheme}://ada:{quote(password, safe='')}@h/db").password == password
+
+
+def test_a_password_beyond_ascii_reaches_each_server_as_utf8() -> None:
+    for scheme, encoding in (("postgres", "utf-8"), ("mysql", "latin-1")):  # what its driver will encode with
+        password = database_url(f"{scheme}://ada:{quote(EVIL, safe='')}@h/db").password
+        assert password is not None
+        assert password.encode(encoding) == EVIL.encode()
+
+
+@pytest.mark.parametrize("password", ["a@b", "a:b", "a%b", "a+b", "a&b", "a=b"])
+def test_a_raw_password_that_can_be_told_from_the_rest_comes_through(password: str) -> None:
+    assert database_url(f"postgres://ada:{password}@h/db").password == password
+
+
+@pytest.mark.parametrize("password", ["hunter#2", "hunter/2", "hunter?2", "hunter[2", "hunter]2", "22/hunter", "22#h"])
+@pytest.mark.parametrize("scheme", ["postgres", "mysql"])
+def test_a_raw_password_that_cuts_the_url_is_refused_with_the_way_to_write_it(scheme: str, password: str) -> None:
+    with pytest.raises(ValueError, match="percent-encode special characters") as refused:
+        database_url(f"{scheme}://ada:{password}@db.example.org/barah")
+    assert not any(part in str(refused.value) for part in ("ada", "hunter", "22", "example", "barah"))
+
+
+# --- SQLite -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_relative_sqlite_path_counts_from_the_project(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert database_url("sqlite:///var/barah.db") == URL.create("sqlite", database=str(ROOT / "var" / "barah.db"))
+
+
+def test_an_absolute_sqlite_path_has_four_slashes_and_its_folder_is_made(tmp_path: Path) -> None:
+    file = tmp_path / "a new folder" / "me@home #1.db"
+    assert database_url(f"sqlite:///{quote(str(file))}").database == str(file)
+    assert file.parent.is_dir()
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("sqlite://", "names no file"),
+        ("sqlite:///", "names no file"),
+        ("sqlite://:memory:", "names no file"),
+        ("sqlite:///:memory:", "names no file"),
+        ("sqlite://var/barah.db", "has two slashes"),
+        ("sqlite:////dev/null/barah.db", "in a folder that is not there"),
+        ("sqlite:////tmp/a#b.db", "percent-encode"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["database", "broker"])
+def test_a_sqlite_url_must_name_a_file_that_processes_can_share(url: str, reason: str, kind: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        database_url(url) if kind == "database" else broker_url(f"sqla+{url}")
+
+
+# --- What is refused --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scheme", sorted(set(dj_database_url.SCHEMES) - set(DATABASE_DRIVERS)))
+def test_a_scheme_that_is_not_promised_is_refused_though_the_parser_knows_it(scheme: str) -> None:
+    with pytest.raises(ValueError, match="must begin with postgres://, postgresql://, mysql://, sqlite://"):
+        database_url(f"{scheme}://h/db")
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("POSTGRES://h/db", "must begin with"),
+        ("postgresql+psycopg2://h/db", "must begin with"),
+        ("h/db", "must begin with"),
+        ("postgres:/h/db", "must begin with"),
+        ("", "must begin with"),
+        ("postgres://h", "names no database"),
+        ("postgres://h/", "names no database"),
+        ("mysql://h/?reconnect=true", "names no database"),
+        ("postgres://h:port/db", "cannot be read"),
+        ("postgres://h:65536/db", "cannot be read"),
+        ("postgres://[::1/db", "cannot be read"),
+    ],
+)
+def test_a_url_that_leads_to_no_database_is_refused(url: str, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        database_url(url)
+
+
+# --- Query options ----------------------------------------------------------------------------------------------------
+
+
+def driver_arguments(url: str) -> dict[str, object]:
+    """What the driver is asked to connect with."""
+    read = database_url(url)
+    return dict(read.get_dialect()().create_connect_args(read)[1])
+
+
+def test_postgresql_options_reach_libpq() -> None:
+    given = driver_arguments("postgres://h/db?sslmode=verify-full&sslrootcert=/ca.pem&application_name=barah")
+    assert (given["sslmode"], given["sslrootcert"], given["application_name"]) == ("verify-full", "/ca.pem", "barah")
+
+
+@pytest.mark.parametrize(
+    ("options", "tls"),
+    [
+        ("", None),
+        ("?reconnect=true", None),  # ClearDB
+        ("?ssl-mode=PREFERRED", None),
+        ("?ssl-mode=DISABLED", None),
+        ("?ssl-mode=REQUIRED", {"check_hostname": False}),  # DigitalOcean, Aiven
+        ("?ssl-mode=required&reconnect=true", {"check_hostname": False}),
+        ("?sslmode=require", {"check_hostname": False}),
+        ("?ssl=true", {"check_hostname": False}),
+        ("?ssl-ca=/ca.pem", {"ca": "/ca.pem"}),
+        ("?ssl_ca=/ca.pem", {"ca": "/ca.pem"}),
+        ("?ssl-mode=VERIFY_CA&ssl-ca=/ca.pem&reconnect=true", {"ca": "/ca.pem"}),
+    ],
+)
+def test_what_hosts_write_into_mysql_urls_becomes_what_the_driver_takes(
+    options: str, tls: dict[str, object] | None
+) -> None:
+    given = driver_arguments(f"mysql://ada:pw@h/db{options}")
+    assert given.pop("ssl", None) == tls
+    assert set(given) == {"user", "password", "host", "database", "charset"}
+
+
+@pytest.mark.parametrize(
+    "options", ["ssl-mode=VERIFY_IDENTITY", "sslaccept=strict", 'ssl={"rejectUnauthorized":true}', "ssl_mode=verify_ca"]
+)
+def test_a_mysql_certificate_that_must_be_checked_is_checked_against_the_systems_authorities(options: str) -> None:
+    tls = driver_arguments(f"mysql://ada:pw@h/db?{options}")["ssl"]
+    assert isinstance(tls, dict)
+    assert list(tls) == ["capath"]  # with authorities, the driver asks for a certificate, and for its host name
+
+
+@pytest.mark.parametrize("options", ["", "?charset=latin1", "?charset=utf8"])
+def test_mysql_always_speaks_four_byte_utf8(options: str) -> None:
+    assert driver_arguments(f"mysql://h/db{options}")["charset"] == "utf8mb4"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgres://h/db?hunter=2",
+        "postgres://h/db?pgbouncer=true",
+        "mysql://h/db?hunter=2",
+        "mysql://h/db?connect_timeout=hunter",
+        "mysql://h/db?ssl-mode=hunter",
+        "mysql://h/db?useSSL=true",
+    ],
+)
+def test_an_option_that_every_connection_would_trip_over_is_refused_at_start(url: str) -> None:
+    with pytest.raises(ValueError, match=r"query option that the driver does not take|TLS in a way") as refused:
+        database_url(url)
+    assert "hunter" not in str(refused.value)
+
+
+# --- Brokers and the rest ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "amqp://guest:guest@localhost:5672//",
+        "amqps://user:pw@mq.example.org/vhost",
+        "redis://localhost:6379/0",
+        "rediss://:p%23w@cache.example.org:6380",
+        "redis://[::1]:6379/0",
+    ],
+)
+def test_a_broker_url_is_handed_on_as_it_is(url: str) -> None:
+    assert broker_url(url) == url
+
+
+def test_the_embedded_brokers_path_becomes_absolute() -> None:
+    assert broker_url("sqla+sqlite:///var/broker.db") == f"sqla+sqlite:///{ROOT}/var/broker.db"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://",
+        "redis:///0",
+        "redis://:hunter/2@h",
+        "redis://:22/hunter@h",
+        "redis://u:22#hunter@h",
+        "amqp://guest:22/hunter@h//",
+        "redis://h:hunter",
+        "redis://h:0",
+        "redis://[::1/0",
+    ],
+)
+def test_a_broker_url_that_leads_nowhere_is_refused_without_repeating_it(url: str) -> None:
+    with pytest.raises(ValueError, match="cannot be read") as refused:
+        broker_url(url)
+    assert "hunter" not in str(refused.value)
+
+
+@pytest.mark.parametrize("url", ["smtp://localhost:1025", "smtps://user:p%40w@mail.example.org"])
+def test_a_mail_url_is_handed_on_as_it_is(url: str) -> None:
+    assert service_url(url, "smtp", "smtps") == url
+
+
+# --- Real connections -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def admin() -> Iterator[Engine]:
+    """MariaDB's administrator."""
+    engine = create_engine(database_url(require("mariadb")), isolation_level="AUTOCOMMIT")
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def mariadb(admin: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where a MariaDB database lives, whose user has the evil password: `host:port/name`."""
+    with new_database("mariadb", tmp_path_factory.getbasetemp()) as url, admin.connect() as connection:
+        address = urlsplit(url)
+        user = address.path.removeprefix("/")  # as unique as the database
+        try:
+            for statement in ("CREATE USER :user@'%' IDENTIFIED BY :password", f"GRANT ALL ON {user}.* TO :user@'%'"):
+                connection.execute(text(statement), {"user": user, "password": EVIL})
+            yield f"{address.hostname}:{address.port}/{user}"
+        finally:
+            connection.execute(text("DROP USER IF EXISTS :user@'%'"), {"user": user})
+
+
+@pytest.fixture(scope="module")
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where a PostgreSQL database lives, whose role has the evil password: `host:port/name`."""
+    engine = create_engine(database_url(require("postgresql")), isolation_level="AUTOCOMMIT")
+    with new_database("postgresql", tmp_path_factory.getbasetemp()) as url, engine.connect() as connection:
+        address = urlsplit(url)
+        role = address.path.removeprefix("/")
+        password = EVIL.replace("'", "''")
+        connection.execute(text(f"CREATE ROLE {role} LOGIN PASSWORD '{password}'".replace(":", r"\:")))
+        try:
+            yield f"{address.hostname}:{address.port}/{role}"
+        finally:
+            connection.execute(text(f"DROP ROLE {role}"))
+    engine.dispose()
+
+
+def ask(url: str, question: str) -> object:
+    """Connect as the service would, and ask for one value."""
+    engine = create_engine(database_url(url))
+    try:
+        with engine.connect() as connection:
+            return connection.scalar(text(question))
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def on_ipv6(server: str) -> Iterator[int]:
+    """Let a server be reached on `[::1]`, by a relay: few test servers listen there themselves."""
+    host, _, port = server.partition(":")
+    try:
+        listener = socket.create_server(("::1", 0), family=socket.AF_INET6)
+    except OSError:
+        skip_or_fail("no IPv6 here")
+        raise
+
+    def relay(source: socket.socket, target: socket.socket) -> None:
+        while data := source.recv(65536):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
+
+    def serve() -> None:
+        client, _ = listener.accept()
+        with client, socket.create_connection((host, int(port))) as upstream:
+            answers = threading.Thread(target=relay, args=(upstream, client))
+            answers.start()
+            relay(client, upstream)
+            answers.join()
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    with listener:
+        yield listener.getsockname()[1]
+    thread.join(5)
+
+
+def login(place: str) -> str:
+    """User and encoded password of the user that is named after the database at the place."""
+    return f"{place.rpartition('/')[2]}:{quote(EVIL, safe='')}"
+
+
+@pytest.mark.services
+def test_mariadb_lets_the_evil_password_in(mariadb: str) -> None:
+    user = mariadb.rpartition("/")[2]
+    assert ask(f"mysql://{login(mariadb)}@{mariadb}?reconnect=true", "SELECT current_user()") == f"{user}@%"
+
+
+@pytest.mark.services
+def test_mariadb_lets_no_other_password_in(mariadb: str) -> None:
+    with pytest.raises(OperationalError, match="Access denied"):
+        ask(f"mysql://{login(mariadb)}x@{mariadb}", "SELECT 1")
+
+
+@pytest.mark.services
+def test_mariadb_answers_on_its_unix_socket(mariadb: str, admin: Engine) -> None:
+    with admin.connect() as connection:
+        path = str(connection.scalar(text("SELECT @@socket")))
+    if not Path(path).is_socket():
+        skip_or_fail(f"MariaDB's socket is not on this machine: {path}")
+    name = mariadb.rpartition("/")[2]
+    url = f"mysql://{login(mariadb)}@nowhere.invalid/{name}?unix_socket={quote(path, safe='')}"
+    assert ask(url, "SELECT database()") == name
+
+
+@pytest.mark.services
+def test_mariadb_answers_on_ipv6(mariadb: str) -> None:
+    server, _, name = mariadb.rpartition("/")
+    with on_ipv6(server) as port:
+        assert ask(f"mysql://{login(mariadb)}@[::1]:{port}/{name}", "SELECT database()") == name
+
+
+@pytest.mark.services
+def test_tls_that_is_required_of_a_server_without_it_is_an_error(mariadb: str, admin: Engine) -> None:
+    with admin.connect() as connection:
+        if connection.scalar(text("SELECT @@have_ssl")) == "YES":
+            skip_or_fail("this MariaDB has TLS")
+    with pytest.raises(OperationalError, match=r"(?i)ssl"):
+        ask(f"mysql://{login(mariadb)}@{mariadb}?ssl-mode=REQUIRED", "SELECT 1")
+
+
+@pytest.mark.services
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql"])
+def test_postgresql_lets_the_evil_password_in(postgresql: str, scheme: str) -> None:
+    role = postgresql.rpartition("/")[2]
+    url = f"{scheme}://{login(postgresql)}@{postgresql}?sslmode=prefer&application_name=evil"
+    assert database_url(url).password == EVIL  # some test servers trust everyone
+    assert ask(url, "SELECT current_user || current_setting('application_name')") == f"{role}evil"
+
+
+@pytest.mark.services
+@pytest.mark.parametrize("form", ["{login}@{folder}:{port}/{name}", "{login}@/{name}?host={folder}&port={port}"])
+def test_postgresql_answers_on_its_unix_socket(postgresql: str, form: str) -> None:
+    server, _, name = postgresql.rpartition("/")
+    folder = str(ask(require("postgresql"), "SHOW unix_socket_directories")).partition(",")[0]
+    port = server.rpartition(":")[2]
+    if not (Path(folder) / f".s.PGSQL.{port}").is_socket():
+        skip_or_fail(f"PostgreSQL's socket is not on this machine: {folder}")
+    url = f"postgres://{form.format(login=login(postgresql), folder=quote(folder, safe=''), port=port, name=name)}"
+    assert ask(url, "SELECT inet_server_addr() IS NULL") is True
+
+
+@pytest.mark.services
+def test_postgresql_answers_on_ipv6(postgresql: str) -> None:
+    server, _, name = postgresql.rpartition("/")
+    with on_ipv6(server) as port:
+        assert ask(f"postgres://{login(postgresql)}@[::1]:{port}/{name}", "SELECT current_database()") == name

@@ -1,0 +1,208 @@
+"""What users can do with their jobs: `/jobs`."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from app.books import service as books
+from app.jobs.runner import Handler, JobFailed, Work
+from tests.clients import Client, book, isbn, problem
+from tests.conftest import every_database
+
+ABSENT = 2**53
+
+Handles = Callable[[Handler], Handler]
+Enqueue = Callable[..., int]
+
+
+def finish(work: Work) -> Iterator[None]:
+    work.result = {"answer": 42}
+    yield
+
+
+def fail(work: Work) -> Iterator[None]:
+    yield
+    raise JobFailed("The reason.")
+
+
+def job(client: Client, job_id: int) -> dict[str, Any]:
+    response = client.get(f"/jobs/{job_id}")
+    assert response.status_code == 200, response.text
+    answer: dict[str, Any] = response.json
+    return answer
+
+
+@every_database
+def test_a_job_that_waits_can_be_read(ada: Client, enqueue: Enqueue) -> None:
+    job_id = enqueue()
+    read = job(ada, job_id)
+    assert read.pop("created_at").endswith("Z")
+    assert read == {
+        "id": job_id,
+        "kind": "tests.kind",
+        "status": "queued",
+        "progress": {"done": 0, "total": None},
+        "attempts": 0,
+        "result": None,
+        "error": None,
+        "started_at": None,
+        "finished_at": None,
+    }
+
+
+@every_database
+def test_a_job_that_is_done_shows_its_result(
+    ada: Client, enqueue: Enqueue, handles: Handles, run_jobs: Callable[[], None]
+) -> None:
+    handles(finish)
+    job_id = enqueue()
+    run_jobs()
+    read = job(ada, job_id)
+    assert (read["status"], read["attempts"], read["result"], read["error"]) == ("succeeded", 1, {"answer": 42}, None)
+    assert read["created_at"] <= read["started_at"] <= read["finished_at"]
+
+
+def test_a_running_job_shows_its_progress(
+    ada: Client, enqueue: Enqueue, handles: Handles, run_jobs: Callable[[], None]
+) -> None:
+    seen = []
+
+    @handles
+    def look(work: Work) -> Iterator[None]:
+        work.done, work.total = 3, 7
+        yield
+        seen.append(job(ada, work.job_id))
+
+    enqueue()
+    run_jobs()
+    assert [(read["status"], read["progress"]) for read in seen] == [("running", {"done": 3, "total": 7})]
+    assert seen[0]["started_at"] is not None
+    assert seen[0]["finished_at"] is None
+
+
+@every_database
+def test_the_newest_job_is_listed_first(ada: Client, enqueue: Enqueue) -> None:
+    jobs = [enqueue() for _ in range(3)]
+    assert [item["id"] for item in ada.get("/jobs").json["items"]] == jobs[::-1]
+    assert [item["id"] for item in ada.get("/jobs?sort=id").json["items"]] == jobs
+
+
+def test_jobs_are_listed_as_they_are_read(ada: Client, enqueue: Enqueue) -> None:
+    job_id = enqueue()
+    assert ada.get("/jobs").json == {"items": [job(ada, job_id)], "next_cursor": None}
+
+
+def test_the_list_of_jobs_has_pages(ada: Client, enqueue: Enqueue) -> None:
+    jobs = [enqueue() for _ in range(3)]
+    first = ada.get("/jobs?limit=2")
+    second = ada.get("~" + first.headers["Link"].partition(">")[0].strip("<"))
+    assert [item["id"] for page in (first, second) for item in page.json["items"]] == jobs[::-1]
+    assert first.json["next_cursor"]
+    assert second.json["next_cursor"] is None
+
+
+@every_database
+def test_anothers_job_looks_like_none(ada: Client, bob: Client, enqueue: Enqueue) -> None:
+    job_id = enqueue()
+    for method, action in (("GET", ""), ("POST", "/cancel")):
+        theirs = problem(bob.open(method, f"/jobs/{job_id}{action}"))
+        assert theirs == problem(bob.open(method, f"/jobs/{ABSENT}{action}"))
+        assert theirs[0] == 404
+    assert bob.get("/jobs").json["items"] == []
+    assert job(ada, job_id)["status"] == "queued"
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "/jobs"), ("GET", "/jobs/1"), ("POST", "/jobs/1/cancel")])
+def test_nobody_has_jobs_without_a_token(anyone: Client, method: str, path: str) -> None:
+    assert problem(anyone.open(method, path))[0] == 401
+
+
+@every_database
+def test_a_waiting_job_that_is_cancelled_never_runs(
+    ada: Client, run_jobs: Callable[[], None], enqueue: Enqueue, handles: Handles
+) -> None:
+    started = []
+
+    @handles
+    def start(work: Work) -> Iterator[None]:
+        started.append(work.job_id)
+        yield
+
+    cancelled, other = enqueue(), enqueue()
+    response = ada.post(f"/jobs/{cancelled}/cancel")
+    assert (response.status_code, response.json["status"]) == (202, "cancelled")
+    assert response.json["finished_at"] is not None
+    run_jobs()
+    assert started == [other]
+    assert job(ada, cancelled) == response.json
+
+
+@every_database
+def test_a_job_is_cancelled_only_once(ada: Client, enqueue: Enqueue) -> None:
+    job_id = enqueue()
+    first = ada.post(f"/jobs/{job_id}/cancel")
+    assert problem(ada.post(f"/jobs/{job_id}/cancel"))[0] == 409
+    assert job(ada, job_id) == first.json
+
+
+@every_database
+@pytest.mark.parametrize(("handler", "status"), [(finish, "succeeded"), (fail, "failed")])
+def test_a_job_that_has_ended_cannot_be_cancelled(
+    ada: Client,
+    enqueue: Enqueue,
+    handles: Handles,
+    run_jobs: Callable[[], None],
+    handler: Handler,
+    status: str,
+) -> None:
+    handles(handler)
+    job_id = enqueue()
+    run_jobs()
+    ended = job(ada, job_id)
+    answer, body = problem(ada.post(f"/jobs/{job_id}/cancel"))
+    assert answer == 409
+    assert status in body["detail"]
+    assert job(ada, job_id) == ended
+    assert ended["status"] == status
+
+
+@every_database
+def test_a_running_job_that_is_cancelled_stops_before_its_next_batch(
+    ada: Client, enqueue: Enqueue, handles: Handles, run_jobs: Callable[[], None]
+) -> None:
+    batches = []
+
+    @handles
+    def add_books(work: Work) -> Iterator[None]:
+        for number in range(4):
+            batches.append(number)
+            if number == 2:
+                assert ada.post(f"/jobs/{work.job_id}/cancel").status_code == 202
+            books.create(work.owner_id, **book(isbn=isbn(number)))
+            work.done = number + 1
+            yield
+
+    job_id = enqueue()
+    run_jobs()
+    read = job(ada, job_id)
+    assert batches == [0, 1, 2]
+    assert (read["status"], read["progress"]["done"], read["error"]) == ("cancelled", 2, None)
+    assert read["finished_at"] is not None
+    assert [item["isbn"] for item in ada.get("/books").json["items"]] == [isbn(0), isbn(1)]
+
+
+@every_database
+def test_a_running_job_that_is_cancelled_and_breaks_off_stays_cancelled(
+    ada: Client, enqueue: Enqueue, handles: Handles, run_jobs: Callable[[], None]
+) -> None:
+    @handles
+    def break_off(work: Work) -> Iterator[None]:
+        yield
+        ada.post(f"/jobs/{work.job_id}/cancel")
+        raise ConnectionError
+
+    job_id = enqueue()
+    run_jobs()
+    read = job(ada, job_id)
+    assert (read["status"], read["attempts"], read["error"]) == ("cancelled", 1, None)

@@ -1,0 +1,414 @@
+"""How workers do jobs: once, batch by batch, whatever becomes of a worker."""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import func, select, update
+
+from app.books import service as books
+from app.core.database import utcnow
+from app.core.extensions import db
+from app.core.logging import caused_by, request_id
+from app.core.unit_of_work import commit
+from app.jobs import runner
+from app.jobs.models import Job, JobInput
+from app.jobs.runner import Handler, JobFailed, Work
+from tests.clients import Client, at_once, book, isbn
+from tests.conftest import every_database
+
+Handles = Callable[[Handler], Handler]
+Enqueue = Callable[..., int]
+
+
+def add_book(work: Work, number: int) -> None:
+    """Do a batch's work: one book."""
+    books.create(work.owner_id, **book(isbn=isbn(number), title=str(number)))
+    work.done += 1
+
+
+def shelf(client: Client) -> list[str]:
+    return [item["title"] for item in client.get("/books").json["items"]]
+
+
+def job(client: Client, job_id: int) -> dict[str, Any]:
+    answer: dict[str, Any] = client.get(f"/jobs/{job_id}").json
+    return answer
+
+
+def run(app: Flask, job_id: int) -> None:
+    """Do a job, as a worker of its own."""
+    with app.app_context():
+        runner.run(job_id)
+
+
+def end_lease(app: Flask, job_id: int) -> None:
+    """Let the time pass in which a worker has to show that it lives."""
+    with app.app_context():
+        db.session.execute(update(Job).where(Job.id == job_id).values(lease_ends_at=utcnow() - timedelta(seconds=1)))
+        db.session.commit()
+
+
+@every_database
+def test_a_job_is_done_batch_by_batch_to_its_end(app: Flask, ada: Client, handles: Handles, enqueue: Enqueue) -> None:
+    shelves = []
+
+    @handles
+    def add_books(work: Work) -> Iterator[None]:
+        work.total = 3
+        for number in range(3):
+            add_book(work, number)
+            yield
+            shelves.append(shelf(ada))
+        work.result = {"added": 3}
+
+    job_id = enqueue()
+    run(app, job_id)
+    assert shelves == [["0"], ["0", "1"], ["0", "1", "2"]]
+    read = job(ada, job_id)
+    assert (read["status"], read["progress"], read["result"]) == ("succeeded", {"done": 3, "total": 3}, {"added": 3})
+
+
+@every_database
+def test_a_job_that_has_ended_is_not_done_again(app: Flask, ada: Client, handles: Handles, enqueue: Enqueue) -> None:
+    starts = []
+
+    @handles
+    def start(work: Work) -> Iterator[None]:
+        starts.append(work.job_id)
+        yield
+
+    job_id = enqueue()
+    for _ in range(3):
+        run(app, job_id)
+    assert starts == [job_id]
+    assert job(ada, job_id)["attempts"] == 1
+
+
+def test_a_message_about_a_job_that_is_gone_does_no_harm(app: Flask) -> None:
+    run(app, 2**53)
+
+
+@every_database
+def test_a_handler_reads_its_whole_input(app: Flask, handles: Handles, enqueue: Enqueue) -> None:
+    data = bytes(range(256)) * 5000  # more than two parts
+    read = []
+
+    @handles
+    def look(work: Work) -> Iterator[None]:
+        read.extend([work.open().read(), work.open().read(10)])
+        yield
+
+    run(app, enqueue(data))
+    assert read == [data, data[:10]]
+
+
+@every_database
+def test_the_input_goes_with_the_success_of_its_job(app: Flask, handles: Handles, enqueue: Enqueue) -> None:
+    @handles
+    def finish(work: Work) -> Iterator[None]:
+        yield
+
+    job_id = enqueue(b"input")
+    run(app, job_id)
+    with app.app_context():
+        assert db.session.scalar(select(func.count()).where(JobInput.job_id == job_id)) == 0
+
+
+@every_database
+def test_a_claimed_job_cannot_be_claimed_before_its_lease_ends(
+    app: Flask, ada: Client, handles: Handles, enqueue: Enqueue
+) -> None:
+    starts = []
+
+    @handles
+    def meet_another_worker(work: Work) -> Iterator[None]:
+        starts.append(work.claim)
+        run(app, work.job_id)
+        yield
+        run(app, work.job_id)
+
+    job_id = enqueue()
+    run(app, job_id)
+    assert len(starts) == 1
+    assert (job(ada, job_id)["status"], job(ada, job_id)["attempts"]) == ("succeeded", 1)
+
+
+@every_database
+def test_each_batch_prolongs_the_lease(app: Flask, ada: Client, handles: Handles, enqueue: Enqueue) -> None:
+    starts = []
+
+    @handles
+    def be_slow(work: Work) -> Iterator[None]:
+        starts.append(work.claim)
+        end_lease(app, work.job_id)
+        yield
+        run(app, work.job_id)
+
+    job_id = enqueue()
+    run(app, job_id)
+    assert len(starts) == 1
+    assert job(ada, job_id)["status"] == "succeeded"
+
+
+@every_database
+def test_a_job_whose_worker_died_is_taken_over_at_its_last_batch(
+    app: Flask, ada: Client, handles: Handles, enqueue: Enqueue
+) -> None:
+    class Killed(BaseException):
+        """As if the process were gone: nothing that it has not committed remains, and nothing is told."""
+
+    resumed_at = []
+
+    @handles
+    def add_books(work: Work) -> Iterator[None]:
+        resumed_at.append((work.done, work.total, dict(work.result)))
+        work.total = 3
+        while work.done < 3:
+            add_book(work, work.done)
+            if len(resumed_at) == 1 and work.done == 2:
+                raise Killed
+            work.result = {"last": work.done}
+            yield
+
+    job_id = enqueue()
+    with pytest.raises(Killed):
+        run(app, job_id)
+    assert (job(ada, job_id)["status"], shelf(ada)) == ("running", ["0"])
+    run(app, job_id)
+    assert len(resumed_at) == 1
+    end_lease(app, job_id)
+    run(app, job_id)
+    assert resumed_at == [(0, None, {}), (1, 3, {"last": 1})]
+    read = job(ada, job_id)
+    assert (read["status"], read["attempts"], read["result"]) == ("succeeded", 2, {"last": 3})
+    assert shelf(ada) == ["0", "1", "2"]
+
+
+@every_database
+def test_a_job_that_broke_off_goes_on_at_its_last_batch(
+    app: Flask, ada: Client, handles: Handles, enqueue: Enqueue
+) -> None:
+    resumed_at = []
+
+    @handles
+    def add_books(work: Work) -> Iterator[None]:
+        resumed_at.append(work.done)
+        while work.done < 3:
+            add_book(work, work.done)
+            if len(resumed_at) == 1 and work.done == 2:
+                raise ConnectionError
+            yield
+
+    job_id = enqueue()
+    run(app, job_id)
+    read = job(ada, job_id)
+    assert (read["status"], read["progress"]["done"], shelf(ada)) == ("queued", 1, ["0"])
+    run(app, job_id)
+    assert resumed_at == [0, 1]
+    assert (job(ada, job_id)["status"], shelf(ada)) == ("succeeded", ["0", "1", "2"])
+
+
+def test_a_job_that_broke_off_is_announced_again(
+    app: Flask, handles: Handles, enqueue: Enqueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    announced = []
+    monkeypatch.setattr(runner, "publish", lambda *message: announced.append(message))
+
+    @handles
+    def break_off(work: Work) -> Iterator[None]:
+        yield
+        raise ConnectionError
+
+    job_id = enqueue()
+    for _ in range(runner.ATTEMPTS):
+        run(app, job_id)
+    assert announced == [("jobs.run", job_id)] * (runner.ATTEMPTS - 1)
+
+
+@every_database
+def test_effect_and_progress_are_committed_together(
+    app: Flask, ada: Client, handles: Handles, enqueue: Enqueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    @handles
+    def add_books(work: Work) -> Iterator[None]:
+        for number in range(2):
+            add_book(work, number)
+            yield
+
+    def look() -> None:
+        seen.append((len(shelf(ada)), job(ada, job_id)["progress"]["done"]))
+
+    def look_commit_and_look() -> None:
+        look()
+        commit()
+        look()
+
+    job_id = enqueue()
+    monkeypatch.setattr(runner, "commit", look_commit_and_look)
+    run(app, job_id)
+    claim, first, second, end = [(0, 0)] * 2, [(0, 0), (1, 1)], [(1, 1), (2, 2)], [(2, 2)] * 2
+    assert seen == claim + first + second + end
+
+
+@every_database
+def test_three_attempts_that_broke_off_end_as_failed(
+    app: Flask, ada: Client, handles: Handles, enqueue: Enqueue
+) -> None:
+    @handles
+    def break_off(work: Work) -> Iterator[None]:
+        add_book(work, work.done)
+        yield
+        add_book(work, work.done)
+        raise ConnectionError("the password is hunter2")
+
+    job_id = enqueue()
+    statuses = []
+    for _ in range(4):
+        run(app, job_id)
+        statuses.append(job(ada, job_id)["status"])
+    assert statuses == ["queued", "queued", "failed", "failed"]
+    read = job(ada, job_id)
+    assert read["attempts"] == 3
+    assert read["error"] == "It broke off 3 times; the server's log says why."
+    assert read["finished_at"] is not None
+    assert (read["progress"]["done"], shelf(ada)) == (3, ["0", "1", "2"])
+
+
+@every_database
+def test_a_job_of_a_kind_that_nobody_knows_ends_as_failed(app: Flask, ada: Client, enqueue: Enqueue) -> None:
+    job_id = enqueue()
+    for _ in range(runner.ATTEMPTS):
+        run(app, job_id)
+    assert job(ada, job_id)["status"] == "failed"
+
+
+@every_database
+def test_a_job_that_cannot_be_done_fails_at_once_with_its_reason_and_without_its_last_batch(
+    app: Flask, ada: Client, handles: Handles, enqueue: Enqueue
+) -> None:
+    @handles
+    def fail(work: Work) -> Iterator[None]:
+        add_book(work, 0)
+        work.result = {"added": 1}
+        yield
+        add_book(work, 1)
+        work.result = {"added": 2}
+        raise JobFailed("The second book is no good.")
+
+    job_id = enqueue()
+    for _ in range(2):
+        run(app, job_id)
+    read = job(ada, job_id)
+    assert (read["status"], read["attempts"], read["error"]) == ("failed", 1, "The second book is no good.")
+    assert (read["progress"]["done"], read["result"], shelf(ada)) == (1, {"added": 1}, ["0"])
+    assert read["finished_at"] is not None
+
+
+@every_database
+def test_a_worker_whose_job_was_taken_over_writes_nothing(
+    app: Flask, ada: Client, handles: Handles, enqueue: Enqueue
+) -> None:
+    starts: list[int] = []
+    finished = []
+
+    @handles
+    def be_overtaken(work: Work) -> Iterator[None]:
+        starts.append(work.done)
+        if len(starts) == 1:
+            yield
+            end_lease(app, work.job_id)
+            run(app, work.job_id)
+            work.done, work.result = 99, {"by": "the slow one"}
+        else:
+            work.result = {"by": "the quick one"}
+        add_book(work, len(starts) * 10 + (work.done == 99))
+        yield
+        finished.append(work.result)
+
+    job_id = enqueue()
+    run(app, job_id)
+    read = job(ada, job_id)
+    assert starts == [0, 0]
+    assert finished == [{"by": "the quick one"}]
+    assert (read["status"], read["attempts"], read["result"]) == ("succeeded", 2, {"by": "the quick one"})
+    assert (read["progress"]["done"], shelf(ada)) == (1, ["20"])
+
+
+@every_database
+@pytest.mark.parametrize("error", [JobFailed("Too slow."), ConnectionError()])
+def test_a_worker_whose_job_was_taken_over_cannot_end_it(
+    app: Flask, ada: Client, handles: Handles, enqueue: Enqueue, error: Exception
+) -> None:
+    @handles
+    def be_overtaken(work: Work) -> Iterator[None]:
+        yield
+        end_lease(app, work.job_id)
+        with app.app_context():
+            assert runner._claim(work.job_id)  # the other worker goes on while this one ends
+        raise error
+
+    job_id = enqueue()
+    run(app, job_id)
+    read = job(ada, job_id)
+    assert (read["status"], read["attempts"], read["error"], read["finished_at"]) == ("running", 2, None, None)
+
+
+@every_database
+def test_of_two_workers_that_race_for_a_job_one_does_it(
+    app: Flask, ada: Client, handles: Handles, enqueue: Enqueue
+) -> None:
+    starts: list[int] = []
+
+    @handles
+    def start(work: Work) -> Iterator[None]:
+        starts.append(work.job_id)
+        yield
+
+    jobs = [enqueue() for _ in range(50)]
+    for job_id in jobs:
+        at_once(partial(run, app, job_id))
+    assert starts == jobs
+    assert {item["attempts"] for item in ada.get("/jobs?limit=100").json["items"]} == {1}
+
+
+@every_database
+def test_of_two_workers_that_race_for_a_job_whose_worker_died_one_does_it(
+    app: Flask, handles: Handles, enqueue: Enqueue
+) -> None:
+    starts: list[int] = []
+
+    @handles
+    def start(work: Work) -> Iterator[None]:
+        starts.append(work.job_id)
+        yield
+
+    jobs = [enqueue() for _ in range(10)]
+    for job_id in jobs:
+        with app.app_context():
+            assert runner._claim(job_id)
+        end_lease(app, job_id)
+        at_once(partial(run, app, job_id))
+    assert starts == jobs
+
+
+def test_a_job_is_done_in_the_name_of_the_request_that_asked_for_it(
+    app: Flask, handles: Handles, enqueue: Enqueue
+) -> None:
+    seen = []
+
+    @handles
+    def look(work: Work) -> Iterator[None]:
+        seen.append(request_id())
+        yield
+
+    with caused_by("the-request-that-asked", 0):
+        job_id = enqueue()
+    run(app, job_id)
+    assert seen == ["the-request-that-asked"]
+    assert request_id() is None
