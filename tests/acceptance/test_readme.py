@@ -76,9 +76,7 @@ def test_a_resource_and_a_job_are_added_as_told(copy: Path) -> None:
     assert "Running upgrade 0001 -> " in run(f"flask db upgrade\n{script}", copy, **variables)
 
     tasks = copy / "app" / "films" / "tasks.py"
-    imports = (
-        "from sqlalchemy import select\nfrom app.core.extensions import db\nfrom app.films.models import Film\n"
-    )
+    imports = "from sqlalchemy import select\nfrom app.core.extensions import db\nfrom app.films.models import Film\n"
     tasks.write_text(tasks.read_text() + "\n\n" + imports + "\n\n" + block("Add a job", "python"))
 
     use = Path(__file__).with_name("use_films.py")
