@@ -99,3 +99,11 @@ def run_jobs(app: Flask) -> Callable[[], None]:
                 runner.run(job_id)
 
     return run
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """List the recovery times that fault tests have measured: they stand in `docs/reliability.md`."""
+    for report in terminalreporter.getreports("passed"):
+        for name, value in getattr(report, "user_properties", ()):
+            if name == "recovery" and report.when == "call":
+                terminalreporter.write_line(f"recovered in {value:5.1f} s: {report.nodeid}")

@@ -17,7 +17,7 @@ from app.core.commands import prunes
 from app.core.database import utcnow
 from app.core.extensions import db
 from app.core.problems import Unauthenticated
-from app.core.security import Principal, hash_password, hasher, verify_password
+from app.core.security import Principal, hash_password, is_outdated, verify_password
 from app.core.unit_of_work import affected_rows, commit
 from app.users import service as users
 from app.users.models import User
@@ -46,7 +46,7 @@ def log_in(email: str, password: str) -> Tokens:
     correct = verify_password(password, user.password_hash if user else None)
     if user is None or not correct or not user.active:
         raise Unauthenticated("Email or password is wrong.")
-    if hasher.check_needs_rehash(user.password_hash):
+    if is_outdated(user.password_hash):
         user.password_hash = hash_password(password)
     session = Session(id=uuid4().hex, user_id=user.id, refresh_id=uuid4().hex, expires_at=utcnow() + SESSION_LIFETIME)
     db.session.add(session)

@@ -15,7 +15,7 @@ from app.books.schemas import (
     CsvFileSchema,
     NewBookSchema,
 )
-from app.core.api import Headers, Resource, doc, if_match, marshal_with, problems, use_kwargs
+from app.core.api import Headers, Resource, doc, idempotent, if_match, marshal_with, problems, use_kwargs
 from app.core.pagination import Page
 from app.core.security import principal
 from app.jobs.models import Job
@@ -34,6 +34,7 @@ class BookList(Resource):
         """
         return service.find(principal().user_id, **query)
 
+    @idempotent
     @use_kwargs(NewBookSchema, location="json")
     @marshal_with(BookSchema, code=201)
     @problems(409)
@@ -106,6 +107,7 @@ class BookExport(Resource):
 class BookImports(Resource):
     """The way in."""
 
+    @idempotent
     @use_kwargs(CsvFileSchema, location="csv")
     @use_kwargs(CsvFileSchema, location="files")
     @marshal_with(JobSchema, code=202)

@@ -73,7 +73,9 @@ def get(owner_id: int, book_id: int, *, for_update: bool = False) -> Book:
         NotFound: there is none, or it is somebody else's.
     """
     statement = select(Book).where(Book.id == book_id, Book.owner_id == owner_id)
-    book = db.session.scalar(statement.with_for_update() if for_update else statement)
+    if for_update:
+        statement = statement.with_for_update().execution_options(populate_existing=True)
+    book = db.session.scalar(statement)
     if book is None:
         raise NotFound("There is no such book.")
     return book

@@ -14,12 +14,13 @@ from flask_apispec.utils import merge_recursive, resolve_annotations
 from marshmallow import Schema
 from werkzeug.routing import BaseConverter
 
+from app.core import idempotency
 from app.core.pagination import Page
 from app.core.parsing import parser
-from app.core.security import USER, Guard
+from app.core.security import USER, Guard, principal
 from app.core.unit_of_work import commit
 
-__all__ = ["Api", "Headers", "Resource", "doc", "if_match", "marshal_with", "problems", "use_kwargs"]
+__all__ = ["Api", "Headers", "Resource", "doc", "idempotent", "if_match", "marshal_with", "problems", "use_kwargs"]
 
 Headers = Mapping[str, str]
 View = Callable[..., Any]
@@ -54,6 +55,12 @@ def if_match() -> Callable[[str], bool]:
     return lambda etag: not tags or tags.contains_raw(etag)
 
 
+def idempotent(view: View) -> View:
+    """Let clients send a request again without doing it again, by an `Idempotency-Key` header."""
+    view.__idempotent__ = True  # type: ignore[attr-defined]
+    return view
+
+
 class RowId(BaseConverter):
     """The id of a row in a path: what no row can have is not found, before any database is asked."""
 
@@ -85,47 +92,60 @@ class Api(flask_restful.Api):
 
 
 def _endpoint(view: View, guard: Guard) -> View:
-    """Build a method's whole path, once: flask-apispec would read annotations and build schemas on each request."""
-    if hasattr(view, "__endpoint__"):  # another application in this process has built it
+    if hasattr(view, "__operation__"):  # another application in this process has built it
         return view
-    inputs: dict[str, Schema] = {}
-    for option in resolve_annotations(view, "args").options:
-        inputs[option["kwargs"]["location"]] = option["args"]()
-    query = inputs.pop("query", None)
-    answers = merge_recursive(resolve_annotations(view, "schemas").options)
-    success = next(code for code in answers if code < 300)
-    schema = answers[success]["schema"]
-    dump = schema().dump if schema else None
-    method = view.__wrapped__  # type: ignore[attr-defined]  # what flask-apispec has wrapped
+    operation = _Operation(view, guard)
 
-    @wraps(method)
+    @wraps(operation.method)
     def endpoint(self: Resource, **arguments: Any) -> Response:
-        guard()
+        return operation(self, arguments)
+
+    endpoint.__operation__ = operation  # type: ignore[attr-defined]
+    return endpoint
+
+
+class _Operation:
+    """A method's whole path, laid out once; flask-apispec would read annotations and build schemas on each request."""
+
+    def __init__(self, view: View, guard: Guard) -> None:
+        self.method = view.__wrapped__  # type: ignore[attr-defined]  # what flask-apispec has wrapped
+        self.guard = guard
+        taken = resolve_annotations(view, "args").options
+        self.bodies: dict[str, Schema] = {option["kwargs"]["location"]: option["args"]() for option in taken}
+        self.query = self.bodies.pop("query", None)
+        answers = merge_recursive(resolve_annotations(view, "schemas").options)
+        self.status = next(code for code in answers if code < 300)
+        schema = answers[self.status]["schema"]
+        self.dump = schema().dump if schema else None
+        self.takes_key = hasattr(self.method, "__idempotent__")
+
+    def __call__(self, resource: Resource, arguments: dict[str, Any]) -> Response:
+        self.guard()
         request = flask.request
-        if query is not None:
-            arguments |= parser.parse(query, request, location="query")
-        if inputs:
-            arguments |= parser.parse_body(inputs, request)
-        answer = method(self, **arguments)
-        body, headers = answer if isinstance(answer, tuple) else (answer, {})
-        response = body if isinstance(body, Response) else _written(body, dump, success, headers)
+        if self.query is not None:
+            arguments |= parser.parse(self.query, request, location="query")
+        if self.bodies:
+            arguments |= parser.parse_body(self.bodies, request)
+        if self.takes_key and (key := request.headers.get(idempotency.HEADER)):
+            return idempotency.once(principal().user_id, key, arguments, lambda: self._answer(resource, arguments))
+        response = self._answer(resource, arguments)
         if request.method not in ("GET", "HEAD"):
             commit()
         if "ETag" in response.headers:
             response.make_conditional(request)
         return response
 
-    endpoint.__endpoint__ = True  # type: ignore[attr-defined]
-    return endpoint
-
-
-def _written(body: Any, dump: Callable[[Any], Any] | None, status: int, headers: Headers) -> Response:
-    """Write the answer before the commit, so that what cannot be told is not done."""
-    if dump is None:
-        return Response(status=status, headers=headers)
-    content = orjson.dumps(dump(body), option=orjson.OPT_UTC_Z)
-    response = Response(content, status, headers, content_type="application/json")
-    if isinstance(body, Page) and body.next_cursor:
-        query = flask.request.args.to_dict() | {"cursor": body.next_cursor}
-        response.headers["Link"] = f'<{flask.request.path}?{urlencode(query)}>; rel="next"'
-    return response
+    def _answer(self, resource: Resource, arguments: dict[str, Any]) -> Response:
+        """Do it, and write the answer: before the commit, so that what cannot be told is not done."""
+        answer = self.method(resource, **arguments)
+        body, headers = answer if isinstance(answer, tuple) else (answer, {})
+        if isinstance(body, Response):
+            return body
+        if self.dump is None:
+            return Response(status=self.status, headers=headers)
+        content = orjson.dumps(self.dump(body), option=orjson.OPT_UTC_Z)
+        response = Response(content, self.status, headers, content_type="application/json")
+        if isinstance(body, Page) and body.next_cursor:
+            query = flask.request.args.to_dict() | {"cursor": body.next_cursor}
+            response.headers["Link"] = f'<{flask.request.path}?{urlencode(query)}>; rel="next"'
+        return response

@@ -16,6 +16,7 @@ from flask_swagger_ui import get_swaggerui_blueprint
 from marshmallow import Schema, fields
 from werkzeug.routing import Rule
 
+from app.core import idempotency
 from app.core.parsing import MEDIA_TYPES
 from app.core.schemas import Moment, Upload
 from app.core.security import Guard
@@ -23,6 +24,13 @@ from app.core.security import Guard
 PATH = "/openapi.json"
 UI_PATH = "/docs"
 PROBLEM = {"$ref": "#/components/responses/Problem"}
+IDEMPOTENCY_KEY = {
+    "in": "header",
+    "name": idempotency.HEADER,
+    "schema": {"type": "string", "maxLength": 255},
+    "description": "Sent again within 24 hours with the same key, the request is not done again: you get the first "
+    "answer again. The same key with another request is refused.",
+}
 
 
 class ProblemSchema(Schema):
@@ -124,6 +132,9 @@ class _Converter(ResourceConverter):
         }
         if query:
             operation["parameters"] += self.marshmallow_plugin.converter.schema2parameters(query(), location="query")
+        if hasattr(view, "__idempotent__"):
+            operation["parameters"].append(IDEMPOTENCY_KEY)
+            operation["responses"]["409"] = PROBLEM
         if inputs:
             operation["requestBody"] = {"required": True, "content": _content(inputs)}
         if parent.guard.scheme:

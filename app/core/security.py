@@ -30,6 +30,11 @@ def verify_password(password: str, stored: str | None) -> bool:
     return stored is not None
 
 
+def is_outdated(stored: str) -> bool:
+    """Whether a password was hashed with weaker parameters than today's."""
+    return hasher.check_needs_rehash(stored)
+
+
 @cache
 def _nobodys_hash() -> str:
     return hash_password("nobody has this password")

@@ -2,13 +2,16 @@
 
 from app.core.api import Api
 from app.jobs import tasks
-from app.jobs.resources import JobCancellation, JobItem, JobList
+from app.jobs.commands import jobs
+from app.jobs.resources import JobCancellation, JobItem, JobList, JobRetry
 
 __all__ = ["register", "tasks"]
 
 
 def register(api: Api) -> None:
-    """Add the resources; importing `tasks` made the worker's task known to Celery."""
+    """Add the resources and commands; importing `tasks` made the worker's task known to Celery."""
     api.add(JobList, "/jobs")
     api.add(JobItem, "/jobs/<id:job_id>")
     api.add(JobCancellation, "/jobs/<id:job_id>/cancel")
+    api.add(JobRetry, "/jobs/<id:job_id>/retry")
+    api.app.cli.add_command(jobs)

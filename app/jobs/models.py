@@ -13,7 +13,9 @@ class Job(Base):
     """A promise of work. Its row is the truth about it; messages about it are hints.
 
     `status` goes from `queued` to `running`, perhaps back again, and ends in `succeeded`, `failed` or `cancelled`. A
-    running job belongs to the worker that holds its `claim`, until the lease ends.
+    running job belongs to the worker that holds its `claim`. `wake_at` is when a sweep looks at it, unless somebody has
+    moved that moment on: a queued job is then announced again, a running one taken back, for its lease has ended. It is
+    null once the job has ended.
     """
 
     __tablename__ = "jobs"
@@ -29,7 +31,7 @@ class Job(Base):
     error: Mapped[str | None] = mapped_column(Text)
     request_id: Mapped[str | None] = mapped_column(String(200))
     claim: Mapped[str | None] = mapped_column(String(32))
-    lease_ends_at: Mapped[Timestamp | None]
+    wake_at: Mapped[Timestamp | None] = mapped_column(index=True)
     created_at: Mapped[Timestamp] = mapped_column(default=utcnow)
     started_at: Mapped[Timestamp | None]
     finished_at: Mapped[Timestamp | None] = mapped_column(index=True)

@@ -40,3 +40,16 @@ class JobCancellation(Resource):
         A running job stops before its next batch; what it has done stays done. A job that has ended answers 409.
         """
         return service.cancel(principal().user_id, job_id)
+
+
+class JobRetry(Resource):
+    """Another try."""
+
+    @marshal_with(JobSchema, code=202)
+    @problems(409)
+    def post(self, job_id: int) -> Job:
+        """Retry a job that has failed.
+
+        It goes on from its last batch. A job that has not failed answers 409.
+        """
+        return service.retry(principal().user_id, job_id)

@@ -2,24 +2,24 @@
 
 import io
 import logging
+import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import partial
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import and_, delete, or_, select, update
+from sqlalchemy import delete, func, select, update
 
-from app.core.celery import publish
 from app.core.database import utcnow
 from app.core.extensions import db
 from app.core.logging import caused_by
-from app.core.unit_of_work import affected_rows, after_commit, commit, rollback
+from app.core.unit_of_work import affected_rows, commit, rollback
 from app.jobs.models import Job, JobInput
-from app.jobs.service import RUN
+from app.jobs.service import announce_later, ended, queued
 
-LEASE = timedelta(seconds=30)
+# A batch takes less than this, or it is not committed: a worker that is silent for so long has lost the job.
+LEASE = timedelta(seconds=20)
 ATTEMPTS = 3
 
 logger = logging.getLogger(__name__)
@@ -65,7 +65,8 @@ def handles(kind: str) -> Callable[[Handler], Handler]:
     """Declare how to do a kind of job.
 
     The handler is a generator. What it changes in the database, and its progress in `work`, are committed together at
-    each `yield`; a job that was interrupted is handed to it again as it was at the last one.
+    each `yield`; a job that was interrupted is handed to it again as it was at the last one. If it raises, the job is
+    tried again later, three times in all; if it raises `JobFailed`, it fails at once.
     """
 
     def register(handler: Handler) -> Handler:
@@ -75,8 +76,13 @@ def handles(kind: str) -> Callable[[Handler], Handler]:
     return register
 
 
-def run(job_id: int) -> None:
-    """Do a job, unless another worker does it or it is done."""
+def run(job_id: int, go_on: Callable[[], bool] = lambda: True) -> None:
+    """Do a job, unless another worker does it or it is done.
+
+    Args:
+        job_id: The job.
+        go_on: Asked after each batch; if it says no, the job goes back to the queue for another worker.
+    """
     job = _claim(job_id)
     if job is None:
         return
@@ -84,49 +90,53 @@ def run(job_id: int) -> None:
     with caused_by(job.request_id, job.id):
         logger.info("%s started, attempt %s, at %s", job.kind, job.attempts, job.done)
         try:
-            _attempt(job, work)
+            _attempt(job, work, go_on)
         except _ClaimLost:
             rollback()
             logger.info("%s is no longer ours", job.kind)
 
 
-def _attempt(job: Job, work: Work) -> None:
+def _attempt(job: Job, work: Work, go_on: Callable[[], bool]) -> None:
     try:
-        _do(work, _handlers[job.kind])
-        logger.info("%s ended, at %s", job.kind, work.done)
+        outcome = _do(work, _handlers[job.kind], go_on)
+        logger.info("%s %s, at %s", job.kind, outcome, work.done)
     except _ClaimLost:
         raise
     except Exception:
         rollback()
         logger.exception("%s broke off in attempt %s", job.kind, job.attempts)
-        _give_back(work, for_good=job.attempts >= ATTEMPTS)
+        _save(work, **_after_fault(job.attempts))
 
 
-def _do(work: Work, handler: Handler) -> None:
+def _do(work: Work, handler: Handler, go_on: Callable[[], bool]) -> str:
     try:
         for _ in handler(work):
             _save(work, done=work.done, total=work.total, result=work.result)
+            if not go_on():
+                announce_later(work.job_id)
+                _save(work, **queued(), attempts=Job.attempts - 1)  # nobody's fault, so no attempt
+                return "went back to the queue"
     except JobFailed as failure:
         rollback()
-        _save(work, **_ending("failed"), error=str(failure))
-    else:
-        db.session.execute(delete(JobInput).where(JobInput.job_id == work.job_id))
-        _save(work, **_ending("succeeded"), done=work.done, total=work.total, result=work.result)
+        _save(work, **ended("failed", str(failure)))
+        return "failed"
+    db.session.execute(delete(JobInput).where(JobInput.job_id == work.job_id))
+    _save(work, **ended("succeeded"), done=work.done, total=work.total, result=work.result)
+    return "succeeded"
 
 
 def _claim(job_id: int) -> Job | None:
-    """Take a job that waits, or whose worker's lease has run out. Of all who try, the UPDATE lets one succeed."""
-    now, claim = utcnow(), uuid4().hex
-    free = or_(Job.status == "queued", and_(Job.status == "running", Job.lease_ends_at < now))
+    """Take a job that waits. Of all who try, the UPDATE lets one succeed."""
+    now = utcnow()
     taken = affected_rows(
         update(Job)
-        .where(Job.id == job_id, free)
+        .where(Job.id == job_id, Job.status == "queued")
         .values(
             status="running",
-            claim=claim,
-            lease_ends_at=now + LEASE,
+            claim=uuid4().hex,
+            wake_at=now + LEASE,
             attempts=Job.attempts + 1,
-            started_at=db.func.coalesce(Job.started_at, now),
+            started_at=func.coalesce(Job.started_at, now),
         )
     )
     job = db.session.get(Job, job_id, populate_existing=True) if taken else None
@@ -136,7 +146,7 @@ def _claim(job_id: int) -> Job | None:
 
 
 def _save(work: Work, **values: Any) -> None:
-    """Commit a batch together with what it means for the job's row.
+    """Commit a batch together with what it means for the job's row, and renew the lease.
 
     Raises:
         _ClaimLost: the job is not ours any more, and the batch is not committed.
@@ -145,7 +155,7 @@ def _save(work: Work, **values: Any) -> None:
     ours = affected_rows(
         update(Job)
         .where(Job.id == work.job_id, Job.status == "running", Job.claim == work.claim)
-        .values({"lease_ends_at": utcnow() + LEASE} | values)
+        .values({"wake_at": utcnow() + LEASE} | values)
     )
     if not ours:
         raise _ClaimLost
@@ -153,17 +163,12 @@ def _save(work: Work, **values: Any) -> None:
     db.session.expunge_all()  # what the batch has loaded must not pile up
 
 
-def _ending(status: str) -> dict[str, Any]:
-    return {"status": status, "claim": None, "lease_ends_at": None, "finished_at": utcnow()}
-
-
-def _give_back(work: Work, *, for_good: bool) -> None:
-    """Let a job that broke off be taken again, from its last batch, or let it fail."""
-    if for_good:
-        _save(work, **_ending("failed"), error=f"It broke off {ATTEMPTS} times; the server's log says why.")
-    else:
-        after_commit(partial(publish, RUN, work.job_id))
-        _save(work, status="queued", claim=None, lease_ends_at=None)
+def _after_fault(attempts: int) -> dict[str, Any]:
+    """Let a job that broke off be tried again, later each time and not all at once, or let it fail."""
+    if attempts >= ATTEMPTS:
+        return ended("failed", f"It broke off {attempts} times; the server's log says why.")
+    pause = timedelta(seconds=2**attempts * random.uniform(0.5, 1.5))  # noqa: S311  # no secret
+    return queued() | {"wake_at": utcnow() + pause}
 
 
 class _Input(io.RawIOBase):
@@ -179,10 +184,8 @@ class _Input(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         if not self._rest:
-            data = db.session.scalar(
-                select(JobInput.data).where(JobInput.job_id == self._job_id, JobInput.part == self._next)
-            )
-            self._rest = data or b""
+            part = select(JobInput.data).where(JobInput.job_id == self._job_id, JobInput.part == self._next)
+            self._rest = db.session.scalar(part) or b""
             self._next += 1
         size = min(len(buffer), len(self._rest))
         buffer[:size] = self._rest[:size]

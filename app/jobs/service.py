@@ -1,7 +1,8 @@
-"""What users can do with jobs; `runner` has what workers do with them."""
+"""What users can do with jobs; `runner` has what workers do with them, `sweeper` what nobody asked for."""
 
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 from sqlalchemy import delete, select, update
 
@@ -18,18 +19,34 @@ from app.jobs.models import Job, JobInput
 PART = 512 * 1024  # bytes; MySQL takes packets of 16 MiB at most, and some servers far less
 KEPT = timedelta(days=30)
 RUN = "jobs.run"
+PATIENCE = timedelta(seconds=10)  # until a job that nobody has begun is announced again
 
 
 def enqueue(owner_id: int, kind: str, data: bytes) -> Job:
     """Promise a job: row and input are committed with everything else, and only then is it announced."""
-    job = Job(owner_id=owner_id, kind=kind, request_id=request_id())
+    job = Job(owner_id=owner_id, kind=kind, request_id=request_id(), wake_at=utcnow() + PATIENCE)
     db.session.add(job)
     db.session.flush()
     for part, start in enumerate(range(0, len(data), PART)):
         db.session.add(JobInput(job_id=job.id, part=part, data=data[start : start + PART]))
         db.session.flush()
-    after_commit(partial(publish, RUN, job.id))
+    announce_later(job.id)
     return job
+
+
+def announce_later(job_id: int) -> None:
+    """Tell the workers, once this transaction is committed, that a job is waiting."""
+    after_commit(partial(publish, RUN, job_id))
+
+
+def queued() -> dict[str, Any]:
+    """The state of a job that waits and is announced."""
+    return {"status": "queued", "claim": None, "wake_at": utcnow() + PATIENCE}
+
+
+def ended(status: str, error: str | None = None) -> dict[str, Any]:
+    """The state of a job that nothing will happen to any more."""
+    return {"status": status, "error": error, "claim": None, "wake_at": None, "finished_at": utcnow()}
 
 
 def find(owner_id: int, *, sort: str, limit: int, cursor: str | None) -> Page[Job]:
@@ -57,14 +74,30 @@ def cancel(owner_id: int, job_id: int) -> Job:
         NotFound: there is none, or it is somebody else's.
         Conflict: it has already ended.
     """
+    mine = (Job.id == job_id, Job.owner_id == owner_id)
     cancelled = affected_rows(
-        update(Job)
-        .where(Job.id == job_id, Job.owner_id == owner_id, Job.status.in_(("queued", "running")))
-        .values(status="cancelled", claim=None, lease_ends_at=None, finished_at=utcnow())
+        update(Job).where(*mine, Job.status.in_(("queued", "running"))).values(**ended("cancelled"))
     )
     job = get(owner_id, job_id)
     if not cancelled:
-        raise Conflict(f"The job has already {job.status}." if job.status != "cancelled" else "It is cancelled.")
+        raise Conflict(f"The job has ended already: it is {job.status}.")
+    return job
+
+
+def retry(owner_id: int, job_id: int) -> Job:
+    """Put a failed job back into the queue; it goes on from its last batch, with all its attempts.
+
+    Raises:
+        NotFound: there is none, or it is somebody else's.
+        Conflict: it has not failed.
+    """
+    mine = (Job.id == job_id, Job.owner_id == owner_id, Job.status == "failed")
+    fresh = queued() | {"attempts": 0, "error": None, "finished_at": None}
+    retried = affected_rows(update(Job).where(*mine).values(**fresh))
+    job = get(owner_id, job_id)
+    if not retried:
+        raise Conflict(f"Only a failed job can be retried: it is {job.status}.")
+    announce_later(job_id)
     return job
 
 

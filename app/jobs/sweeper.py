@@ -1,0 +1,59 @@
+"""The sweep: what has waited too long is announced again, and what a worker has lost is taken back.
+
+Every worker sweeps, without a scheduler beside it. Any number may do so together: each change is conditional on what
+the sweeper saw, so of all who see the same job one changes it. An idle sweep is one query of an index.
+"""
+
+import logging
+import random
+import time
+from typing import Any
+
+from flask import Flask
+from sqlalchemy import Row, select, update
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.core.database import utcnow
+from app.core.extensions import db
+from app.core.unit_of_work import affected_rows, commit
+from app.jobs.models import Job
+from app.jobs.runner import ATTEMPTS
+from app.jobs.service import announce_later, ended, queued
+
+INTERVAL = 5.0  # seconds, more or less, so that workers which started together don't sweep together
+AT_ONCE = 100  # jobs; a long queue is announced bit by bit, not all of it at once to a broker that may have it all
+
+logger = logging.getLogger(__name__)
+
+
+def sweep() -> int:
+    """Wake every job whose time has come, and count those that were changed."""
+    due = select(Job.id, Job.status, Job.attempts, Job.wake_at).where(Job.wake_at <= utcnow())
+    with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        jobs = connection.execute(due.order_by(Job.wake_at).limit(AT_ONCE)).all()
+    return sum(_wake(job) for job in jobs)
+
+
+def _wake(job: Row[*tuple[Any, ...]]) -> bool:
+    state = queued()
+    if job.status == "running" and job.attempts >= ATTEMPTS:
+        state = ended("failed", f"It was lost together with its worker, {job.attempts} times.")
+    as_seen = (Job.id == job.id, Job.status == job.status, Job.wake_at == job.wake_at)
+    ours = affected_rows(update(Job).where(*as_seen).values(**state)) > 0
+    if ours and state["status"] == "queued":
+        announce_later(job.id)
+    commit()
+    if ours and job.status == "running":
+        logger.warning("job %s was lost in attempt %s: now %s", job.id, job.attempts, state["status"])
+    return ours
+
+
+def sweep_forever(app: Flask) -> None:
+    """Sweep at intervals; a database that is away is asked again at the next."""
+    while True:
+        try:
+            with app.app_context():
+                sweep()
+        except SQLAlchemyError as error:
+            logger.warning("no sweep, the database does not answer: %s", error)
+        time.sleep(INTERVAL * random.uniform(0.8, 1.2))  # noqa: S311  # no secret

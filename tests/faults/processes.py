@@ -1,0 +1,103 @@
+"""A deploy in the test's own hands: web and workers are single processes, to be killed one by one."""
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.formation import HttpClient, Program, Service, environment, service_variables, wait_for
+
+
+class Worker(Program):
+    """A worker, in a group of its own."""
+
+    def ready(self) -> bool:
+        """Whether it takes jobs."""
+        assert self.process.poll() is None, self.log()
+        return " ready." in self.log()
+
+    def children(self) -> list[int]:
+        """The processes that do its jobs."""
+        found = subprocess.run(["pgrep", "-P", str(self.process.pid)], capture_output=True, text=True, check=False)
+        return [int(pid) for pid in found.stdout.split()]
+
+
+class Deploy:
+    """One release with one configuration: its schema is there, and what else runs is for the test to say."""
+
+    def __init__(self, database_url: str, broker_url: str, folder: Path, **variables: str | int) -> None:
+        small = {"WEB_CONCURRENCY": 1, "WORKER_CONCURRENCY": 1}
+        self.folder = folder
+        self.variables = small | service_variables(database_url, broker_url) | variables
+        self.programs: list[Program] = []
+        self.run("flask", "db", "upgrade")
+
+    def run(self, *command: str) -> str:
+        """Run a one-off process to its end."""
+        done = subprocess.run(
+            command, env=environment(self.variables), capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def web(self, *, ready: bool = True) -> Service:
+        """Start a web process, and wait until it is ready."""
+        web = Service(["gunicorn", "--config", "gunicorn.conf.py"], self._place(), self.variables)
+        self._start(web)
+        if ready:
+            wait_for("web is ready", web.ready)
+        return web
+
+    def worker(self, *, ready: bool = True, app: str = "app.worker") -> Worker:
+        """Start a worker, and wait until it takes jobs."""
+        name = f"w{len(self.programs)}@test"
+        flags = ["--without-gossip", "--without-mingle", "--hostname", name]
+        worker = Worker(["celery", "--quiet", "--app", app, "worker", *flags], self._place(), self.variables)
+        self._start(worker)
+        if ready:
+            wait_for("the worker is ready", worker.ready)
+        return worker
+
+    def close(self) -> None:
+        """Leave no process behind."""
+        for program in self.programs:
+            program.kill()
+
+    def _start(self, program: Program) -> None:
+        self.programs.append(program)
+        program.start()
+
+    def _place(self) -> Path:
+        place = self.folder / f"process-{len(self.programs)}"
+        place.mkdir(parents=True)
+        return place
+
+
+@contextmanager
+def deploy(database_url: str, broker_url: str, folder: Path, **variables: str | int) -> Iterator[Deploy]:
+    """A deploy, of which nothing is left in the end."""
+    deployed = Deploy(database_url, broker_url, folder, **variables)
+    try:
+        yield deployed
+    finally:
+        deployed.close()
+
+
+def progress(user: HttpClient, job: str) -> int:
+    """How many items of a job are done."""
+    answer: dict[str, Any] = user.get(job).json()
+    return int(answer["progress"]["done"])
+
+
+def csv_of(rows: int) -> bytes:
+    """A CSV file of so many books, all different, one in a hundred without an ISBN."""
+    books = (f"Book {i},Author {i % 97},{'' if i % 100 == 99 else isbn13(i)},{1500 + i % 500},eng" for i in range(rows))
+    return "\n".join(["title,author,isbn,year,language", *books]).encode()
+
+
+def isbn13(number: int) -> str:
+    """A valid ISBN-13."""
+    digits = f"978{number:09}"
+    total = sum(int(digit) * (3 if place % 2 else 1) for place, digit in enumerate(digits))
+    return f"{digits}{-total % 10}"
