@@ -1,6 +1,7 @@
 """Celery, from the settings: how this process reaches the broker, and how its worker behaves."""
 
 import logging
+import os
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -113,6 +114,8 @@ def prepare_worker(app: Flask) -> Celery:
     """Turn a process into a worker."""
     settings: Settings = app.extensions["settings"]
     celery: Celery = app.extensions["celery"]
+    # The `celery` command has read BROKER_URL by itself, unchecked and with a path that counts from somewhere else.
+    os.environ["CELERY_BROKER_URL"] = settings.broker_url.get_secret_value()
 
     @setup_logging.connect(weak=False)
     def log_to_stdout(**_: Any) -> None:
