@@ -92,15 +92,12 @@ class Api(flask_restful.Api):
 
 
 def _endpoint(view: View, guard: Guard) -> View:
-    if hasattr(view, "__operation__"):  # another application in this process has built it
-        return view
     operation = _Operation(view, guard)
 
     @wraps(operation.method)
     def endpoint(self: Resource, **arguments: Any) -> Response:
         return operation(self, arguments)
 
-    endpoint.__operation__ = operation  # type: ignore[attr-defined]
     return endpoint
 
 
@@ -108,7 +105,8 @@ class _Operation:
     """A method's whole path, laid out once; flask-apispec would read annotations and build schemas on each request."""
 
     def __init__(self, view: View, guard: Guard) -> None:
-        self.method = view.__wrapped__  # type: ignore[attr-defined]  # what flask-apispec has wrapped
+        # What flask-apispec has wrapped; or this class has, for a parent or another application.
+        self.method = view.__wrapped__  # type: ignore[attr-defined]
         self.guard = guard
         taken = resolve_annotations(view, "args").options
         self.bodies: dict[str, Schema] = {option["kwargs"]["location"]: option["args"]() for option in taken}

@@ -11,6 +11,7 @@ import flask
 import orjson
 from gunicorn.http.errors import ParseException
 from marshmallow import Schema, ValidationError
+from marshmallow.exceptions import SCHEMA
 from webargs.flaskparser import FlaskParser
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge
@@ -124,9 +125,10 @@ class Parser(FlaskParser):
 def flatten(messages: Any, path: str = "") -> dict[str, list[str]]:
     """Name nested fields by a dotted path."""
     if isinstance(messages, Mapping):
-        parts = (flatten(value, f"{path}.{key}" if path else str(key)) for key, value in messages.items())
+        names = {key: "body" if key == SCHEMA else str(key) for key in messages}
+        parts = (flatten(value, f"{path}.{names[key]}" if path else names[key]) for key, value in messages.items())
         return {name: values for part in parts for name, values in part.items()}
-    return {path.replace("_schema", "body"): [str(message) for message in messages]}
+    return {path: [str(message) for message in messages]}
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

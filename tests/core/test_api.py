@@ -1,0 +1,38 @@
+"""Resources: what a method's annotations and its class's guard come to."""
+
+from flask import Flask
+
+from app.core.api import Api, Resource, marshal_with
+from app.core.openapi import Documentation
+from app.core.problems import register_error_handlers
+from app.core.schemas import Schema
+from app.core.security import ANYONE
+
+
+class Private(Resource):
+    """Behind the default guard."""
+
+    @marshal_with(Schema, code=200)
+    def get(self) -> object:
+        """Answer nothing."""
+        return object()
+
+
+class Public(Private):
+    """The same, open."""
+
+    guard = ANYONE
+
+
+def test_an_inherited_method_stands_behind_its_own_class_guard(app: Flask) -> None:
+    for classes in ((Private, Public), (Public, Private)):
+        site = Flask("site")
+        site.config.update(app.config)
+        register_error_handlers(site)
+        app.extensions["flask-jwt-extended"].init_app(site)
+        api = Api(site, Documentation(site, title="t", description="d", token_url="/"))
+        for resource in classes:
+            api.add(resource, f"/{resource.__name__}")
+        client = site.test_client()
+        assert client.get("/Public").status_code == 200
+        assert client.get("/Private").status_code == 401
