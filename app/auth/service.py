@@ -10,7 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 from flask_jwt_extended import create_access_token, create_refresh_token
-from sqlalchemy import delete, select, update
+from sqlalchemy import bindparam, delete, select, update
 
 from app.auth.models import Session
 from app.core.commands import prunes
@@ -24,6 +24,12 @@ from app.users.models import User
 
 ACCESS_LIFETIME = timedelta(minutes=15)
 SESSION_LIFETIME = timedelta(days=30)
+# Built once, because it is asked on each request.
+LIVE_USER = (
+    select(User.id, User.role)
+    .join(Session, Session.user_id == User.id)
+    .where(Session.id == bindparam("session_id"), User.active, Session.expires_at > bindparam("now"))
+)
 
 
 @dataclass(frozen=True)
@@ -99,13 +105,8 @@ def principal_of(claims: dict[str, Any]) -> Principal | None:
     """
     if "exp" not in claims or not isinstance(claims.get("sid"), str) or claims["type"] not in ("access", "refresh"):
         return None
-    live = (
-        select(User.id, User.role)
-        .join(Session, Session.user_id == User.id)
-        .where(Session.id == claims["sid"], User.active, Session.expires_at > utcnow())
-    )
     with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        user = connection.execute(live).first()
+        user = connection.execute(LIVE_USER, {"session_id": claims["sid"], "now": utcnow()}).first()
     return Principal(user.id, claims["sid"], user.role) if user and claims["sub"] == str(user.id) else None
 
 
