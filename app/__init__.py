@@ -9,6 +9,7 @@ from app.core.celery import init_celery
 from app.core.commands import register_commands
 from app.core.database import engine_options, prepare_engine
 from app.core.extensions import cors, db, jwt, migrate
+from app.core.idempotency import REPLAYED
 from app.core.logging import REQUEST_ID_HEADER, configure_logging, init_request_ids
 from app.core.openapi import Documentation
 from app.core.parsing import Request
@@ -61,7 +62,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     migrate.init_app(app, db)
     jwt.init_app(app)
     if settings.cors_origins:
-        shown = ["ETag", "Link", "Location", REQUEST_ID_HEADER]
+        shown = ["ETag", "Link", "Location", "Retry-After", REPLAYED, REQUEST_ID_HEADER]
         cors.init_app(app, origins=list(settings.cors_origins), expose_headers=shown)
     init_celery(app, settings)
     init_request_ids(app)

@@ -5,6 +5,7 @@ from typing import Any, Literal
 import click
 from alembic import context
 from flask import current_app
+from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
 from app.core import database
@@ -27,6 +28,20 @@ def leave_out_empty_revisions(_context: Any, _revision: Any, directives: list[An
         click.echo("Models and migrations agree: nothing to write.")
 
 
+def prepare(connection: Connection) -> None:
+    """Bound the wait for locks, and keep SQLite, where a changed table is made anew, from cascading its disposal."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SET lock_timeout = '{LOCK_TIMEOUT}s'")
+    elif connection.dialect.name in ("mysql", "mariadb"):
+        connection.exec_driver_sql(f"SET SESSION lock_wait_timeout = {LOCK_TIMEOUT}")
+    else:
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        driver.rollback()
+        driver.execute("PRAGMA foreign_keys=OFF")  # heeded only outside a transaction
+    connection.commit()
+
+
 def run() -> None:
     """Run the migrations, in one transaction where the database can."""
     options = current_app.extensions["migrate"].configure_args | {
@@ -40,14 +55,11 @@ def run() -> None:
         reason, *_ = str(error.orig).splitlines()  # PostgreSQL's driver goes on with guesses
         raise click.ClickException(f"The database at {where} does not answer: {reason}") from None
     with connection:
-        if connection.dialect.name == "postgresql":
-            connection.exec_driver_sql(f"SET lock_timeout = '{LOCK_TIMEOUT}s'")
-        elif connection.dialect.name in ("mysql", "mariadb"):
-            connection.exec_driver_sql(f"SET SESSION lock_wait_timeout = {LOCK_TIMEOUT}")
-        connection.commit()
+        prepare(connection)
         context.configure(connection=connection, target_metadata=db.metadata, **options)
         with context.begin_transaction():
             context.run_migrations()
+    db.engine.dispose()  # what was prepared for migrations is not for requests
 
 
 run()

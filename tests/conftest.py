@@ -7,11 +7,13 @@ from pathlib import Path
 
 import flask_migrate
 import pytest
+from argon2 import PasswordHasher
 from flask import Flask
 from pydantic import SecretStr
 from sqlalchemy import select
 
 from app import create_app
+from app.core import security
 from app.core.extensions import db
 from app.core.settings import Settings
 from app.jobs import runner
@@ -30,6 +32,14 @@ def make_settings(database_url: str, broker_url: str, **values: object) -> Setti
         "secret_key": SecretStr(secrets.token_hex(32)),
     }
     return Settings.model_validate(given | values)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cheap_passwords() -> Iterator[None]:
+    """Hash passwords in no time: made slow on purpose, they would take up most of a test that has two users."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(security, "hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from sqlalchemy import bindparam, delete, select, update
 
 from app.auth.models import Session
 from app.core.commands import prunes
-from app.core.database import utcnow
+from app.core.database import reading, utcnow
 from app.core.extensions import db
 from app.core.problems import Unauthenticated
 from app.core.security import Principal, hash_password, is_outdated, verify_password
@@ -50,7 +50,9 @@ def log_in(email: str, password: str) -> Tokens:
     """
     user = users.by_email(email)
     correct = verify_password(password, user.password_hash if user else None)
-    if user is None or not correct or not user.active:
+    # Hashing takes its time: who changes the password or deletes the account meanwhile ends this login, too.
+    user = users.lock_unchanged(user) if user and correct else None
+    if user is None or not user.active:
         raise Unauthenticated("Email or password is wrong.")
     if is_outdated(user.password_hash):
         user.password_hash = hash_password(password)
@@ -105,7 +107,7 @@ def principal_of(claims: dict[str, Any]) -> Principal | None:
     """
     if "exp" not in claims or not isinstance(claims.get("sid"), str) or claims["type"] not in ("access", "refresh"):
         return None
-    with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+    with reading(db.engine) as connection:
         user = connection.execute(LIVE_USER, {"session_id": claims["sid"], "now": utcnow()}).first()
     return Principal(user.id, claims["sid"], user.role) if user and claims["sub"] == str(user.id) else None
 

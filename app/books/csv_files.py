@@ -5,7 +5,7 @@ import io
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, BinaryIO, cast
 
 from marshmallow import ValidationError
 
@@ -48,14 +48,14 @@ def check(file: bytes) -> None:
         Invalid: it is not, for the reason given.
     """
     try:
-        text = file.decode("utf-8-sig")
+        file.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = len((error.object[: error.start] + b"x").splitlines())
         raise _not_usable(f"Line {line} is not UTF-8.") from None
-    if "\0" in text:
+    if b"\0" in file:
         raise _not_usable("It holds NUL characters, so it is not a text.")
     try:
-        header = _header(next(csv.reader(io.StringIO(text, newline=""), strict=True), []))
+        header = _header(next(csv.reader(_Lines(_text(io.BytesIO(file))), strict=True), []))
     except csv.Error:
         raise _not_usable("The first line is not CSV.") from None
     missing = [column for column in REQUIRED if column not in header]
@@ -68,7 +68,7 @@ def check(file: bytes) -> None:
 
 def read(file: io.BufferedReader) -> Iterator[Row]:
     """Read the rows of a file that has passed `check`, whatever is in them; blank lines do not count."""
-    lines = _Lines(io.TextIOWrapper(file, encoding="utf-8-sig", newline=""))
+    lines = _Lines(_text(file))
     rows = csv.reader(lines, strict=True)
     header = _header(next(rows))
     while True:
@@ -93,6 +93,10 @@ def write(rows: Iterable[Iterable[Any]]) -> str:
     text = io.StringIO(newline="")
     csv.writer(text).writerows(rows)
     return text.getvalue()
+
+
+def _text(file: BinaryIO) -> io.TextIOWrapper:
+    return io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
 
 
 def _header(names: list[str]) -> list[str]:

@@ -12,6 +12,7 @@ class Book(Timestamps, Base):
     __tablename__ = "books"
     __table_args__ = (
         UniqueConstraint("owner_id", "isbn"),
+        Index(None, "owner_id", "id"),
         Index(None, "owner_id", "title", "id"),
         Index(None, "owner_id", "created_at", "id"),
     )

@@ -15,7 +15,18 @@ from app.books.schemas import (
     CsvFileSchema,
     NewBookSchema,
 )
-from app.core.api import Headers, Resource, doc, idempotent, if_match, marshal_with, problems, use_kwargs
+from app.core.api import (
+    IF_MATCH,
+    IF_NONE_MATCH,
+    Headers,
+    Resource,
+    doc,
+    idempotent,
+    if_match,
+    marshal_with,
+    problems,
+    use_kwargs,
+)
 from app.core.pagination import Page
 from app.core.security import principal
 from app.jobs.models import Job
@@ -51,7 +62,8 @@ class BookItem(Resource):
     """One of the user's books."""
 
     @marshal_with(BookSchema, code=200)
-    @doc(responses={"304": {"description": "It is still as `If-None-Match` says."}})
+    @doc(parameters=[IF_NONE_MATCH, IF_MATCH], responses={"304": {"description": "It is as `If-None-Match` says."}})
+    @problems(412)
     def get(self, book_id: int) -> tuple[Book, Headers]:
         """Read a book.
 
@@ -63,6 +75,7 @@ class BookItem(Resource):
 
     @use_kwargs(BookChangesSchema, location="json")
     @marshal_with(BookSchema, code=200)
+    @doc(parameters=[IF_MATCH])
     @problems(409, 412)
     def patch(self, book_id: int, **changes: Any) -> tuple[Book, Headers]:
         """Change a book.
@@ -73,6 +86,7 @@ class BookItem(Resource):
         return book, {"ETag": book.etag}
 
     @marshal_with(None, code=204)
+    @doc(parameters=[IF_MATCH])
     @problems(412)
     def delete(self, book_id: int) -> None:
         """Delete a book.

@@ -31,10 +31,14 @@ class Isbn(String):
             raise ValidationError("Not an ISBN.") from None
 
 
-def language(**options: Any) -> String:
+class Language(String):
     """A language code, as the book trade writes them."""
-    tag = validate.Regexp(r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$", error="Not a language code, such as eng or en-US.")
-    return String(max=35, form=tag, metadata={"example": "eng"}, **options)
+
+    def __init__(self, **options: Any) -> None:
+        tag = validate.Regexp(
+            r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$", error="Not a language code, such as eng or en-US."
+        )
+        super().__init__(max=35, form=tag, metadata={"example": "eng"}, **options)
 
 
 class BookChangesSchema(Schema):
@@ -44,7 +48,7 @@ class BookChangesSchema(Schema):
     author = String(min=1, max=1000, metadata={"example": "Jane Austen"})
     isbn = Isbn()
     year = Integer(**YEARS, allow_none=True, metadata={"example": 1813})
-    language = language(allow_none=True)
+    language = Language(allow_none=True)
 
 
 class NewBookSchema(BookChangesSchema):

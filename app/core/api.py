@@ -17,12 +17,35 @@ from werkzeug.routing import BaseConverter
 from app.core import idempotency
 from app.core.pagination import Page
 from app.core.parsing import parser
+from app.core.problems import Malformed, PreconditionFailed
 from app.core.security import USER, Guard, principal
 from app.core.unit_of_work import commit
 
-__all__ = ["Api", "Headers", "Resource", "doc", "idempotent", "if_match", "marshal_with", "problems", "use_kwargs"]
+__all__ = [
+    "IF_MATCH",
+    "IF_NONE_MATCH",
+    "Api",
+    "Headers",
+    "Resource",
+    "doc",
+    "idempotent",
+    "if_match",
+    "marshal_with",
+    "problems",
+    "use_kwargs",
+]
 
 Headers = Mapping[str, str]
+IF_MATCH = {
+    "in": "header",
+    "name": "If-Match",
+    "schema": {"type": "string"},
+    "description": "The `ETag` of the state that you have seen: if it is another by now, the answer is 412.",
+}
+IF_NONE_MATCH = IF_MATCH | {
+    "name": "If-None-Match",
+    "description": "The `ETag` of the state that you have: if it is still the same, the answer is 304.",
+}
 View = Callable[..., Any]
 
 
@@ -52,12 +75,15 @@ def problems(*statuses: int) -> Callable[[View], View]:
 def if_match() -> Callable[[str], bool]:
     """The request's `If-Match` as a test of entity tags. Without one, every tag passes (RFC 9110, section 13.1.1)."""
     tags = flask.request.if_match
+    if not tags and "If-Match" in flask.request.headers:
+        raise Malformed("If-Match holds no entity tag.")  # to go on would be to lose the client's protection
     return lambda etag: not tags or tags.contains_raw(etag)
 
 
 def idempotent(view: View) -> View:
     """Let clients send a request again without doing it again, by an `Idempotency-Key` header."""
-    view.__idempotent__ = True  # type: ignore[attr-defined]
+    method: Any = getattr(view, "__wrapped__", view)  # inside flask-apispec's wrapper, where this stands above it
+    method.__idempotent__ = True
     return view
 
 
@@ -124,13 +150,13 @@ class _Operation:
             arguments |= parser.parse(self.query, request, location="query")
         if self.bodies:
             arguments |= parser.parse_body(self.bodies, request)
-        if self.takes_key and (key := request.headers.get(idempotency.HEADER)):
+        if self.takes_key and (key := request.headers.get(idempotency.HEADER)) is not None:
             return idempotency.once(principal().user_id, key, arguments, lambda: self._answer(resource, arguments))
         response = self._answer(resource, arguments)
         if request.method not in ("GET", "HEAD"):
             commit()
-        if "ETag" in response.headers:
-            response.make_conditional(request)
+        if "ETag" in response.headers and response.make_conditional(request).status_code == 412:
+            raise PreconditionFailed("It has changed since you read it.")
         return response
 
     def _answer(self, resource: Resource, arguments: dict[str, Any]) -> Response:

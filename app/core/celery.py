@@ -65,13 +65,23 @@ class Broker:
             self._asked_again_at = time.monotonic() + PAUSE
             logger.warning("the broker took no message for %s%s: %r", task, arguments, error)
 
+    def check(self) -> None:
+        """Raise an error unless the broker takes a message: one that reaches no queue."""
+        queue = self._celery.amqp.queues[self._celery.conf.task_default_queue]
+        with self._connect() as connection:
+            queue.bind(connection.default_channel).declare()
+            # RabbitMQ in need of memory or disk goes on to talk with everyone, except with those who publish.
+            self._celery.amqp.Producer(connection).publish("", exchange="amq.direct", routing_key="nobody")
+
+    def _connect(self) -> Any:
+        connection = self._celery.connection_for_write(transport_options=self._options)
+        return connection.ensure_connection(max_retries=0)  # left to itself, kombu would try again and again
+
     def _send(self, task: str, arguments: tuple[Any, ...]) -> None:
         kept = self._producer is not None
         try:
             if not kept:
-                connection = self._celery.connection_for_write(transport_options=self._options)
-                connection.connect()  # once; left to itself, kombu would try again and again
-                self._producer = self._celery.amqp.Producer(connection)
+                self._producer = self._celery.amqp.Producer(self._connect())
             self._celery.send_task(task, arguments, producer=self._producer, retry=False)
         except Exception:
             self._producer = None

@@ -1,6 +1,7 @@
 """The database: declarative base, portable column types, and what each kind of server needs to behave alike."""
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Any
 
 from flask import has_request_context, request
@@ -106,11 +107,40 @@ def engine_options(settings: Settings) -> dict[str, Any]:
     return options | {"connect_args": {"connect_timeout": 3}}
 
 
+# Nobody waits longer for the locks of a process that was frozen, or cut off, in the middle of a transaction.
+FORSAKEN_AFTER = {
+    "postgresql": "SET idle_in_transaction_session_timeout = '20s'",
+    "mysql": "SET SESSION wait_timeout = 20",  # ends idle connections as well; the pool makes new ones
+}
+
+
 def prepare_engine(engine: Engine) -> None:
-    """Make SQLite behave like a server: real transactions, foreign keys, readers beside one writer."""
+    """Make SQLite behave like a server: real transactions, foreign keys, readers beside one writer.
+
+    Servers are told when to give a silent client up.
+    """
+    if engine.dialect.name in FORSAKEN_AFTER:
+        event.listen(engine, "connect", partial(_execute, FORSAKEN_AFTER[engine.dialect.name]))
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _configure_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
+
+
+def reading(engine: Engine) -> Connection:
+    """Connect to read: beside whoever writes, on SQLite, and without a word about transactions, on PostgreSQL.
+
+    MySQL would have to be told, before and after; and the pool leaks a connection whose server has gone meanwhile.
+    """
+    connection = engine.connect()
+    if engine.dialect.name == "mysql":
+        return connection
+    return connection.execution_options(isolation_level="AUTOCOMMIT")
+
+
+def _execute(statement: str, connection: Any, _record: Any) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+    connection.commit()
 
 
 def _configure_sqlite(connection: Any, _record: Any) -> None:

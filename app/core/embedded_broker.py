@@ -5,17 +5,29 @@
 from typing import Any
 
 from kombu.transport import sqlalchemy
+from kombu.transport.sqlalchemy.models import metadata
+from sqlalchemy import NullPool, create_engine
 from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.orm import sessionmaker
 
 
 class Channel(sqlalchemy.Channel):
-    """A channel that takes it well when another process creates the same table or queue at the same moment."""
+    """A channel that takes it well when another process creates the same table or queue, or deletes the file."""
 
     def _open(self) -> Any:
+        """Make an engine of the channel's own, which opens the file anew each time.
+
+        kombu's is one for the whole process, with the options of whoever came first, and with open connections: they
+        would be inherited by a worker's children, and outlive the file.
+        """
+        client = self.connection.client
+        connect_args = client.transport_options.get("connect_args", {})
+        engine = create_engine(client.hostname, poolclass=NullPool, connect_args=connect_args)
         try:
-            return super()._open()
-        except OperationalError:  # the table was not there when kombu looked, and was when it came to create it
-            return super()._open()
+            metadata.create_all(engine)
+        except OperationalError:  # the table was not there when SQLAlchemy looked, and was when it came to create it
+            metadata.create_all(engine)
+        return engine, sessionmaker(engine)
 
     def _get_or_create(self, queue: str) -> Any:
         try:

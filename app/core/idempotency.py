@@ -60,7 +60,7 @@ def once(user_id: int, key: str, arguments: Mapping[str, Any], answer: Callable[
         Invalid: the key is not usable, or was used for another request.
         Conflict: the first request with this key is still at work.
     """
-    if not (key.isascii() and key.isprintable() and len(key) <= 255):
+    if not (key.isascii() and key.isprintable() and 0 < len(key) <= 255):
         raise Invalid("The idempotency key is not usable.", errors={HEADER: ["Not 1 to 255 printable characters."]})
     claim = uuid4().hex
     kept = _claim(user_id, key, _fingerprint(arguments), claim)

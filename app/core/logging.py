@@ -18,13 +18,13 @@ REQUEST_ID_HEADER = "X-Request-ID"
 SAFE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:+/=-]{20,200}")
 REDACTIONS = (
     (re.compile(r"(://[^\s:/@]*:)[^\s/?#]+@"), r"\1***@"),  # the password of a URL
-    (re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]*"), "***"),  # a JSON Web Token
+    (re.compile(r"(?<![\w-])eyJ[\w-]+\.[\w-]+\.[\w-]*"), "***"),  # a JSON Web Token
     (re.compile(r"\$argon2\w*\$[^\s\"']+"), "***"),  # a password's hash
     (re.compile(r"(?m)(\bDETAIL: +|Duplicate entry ').+?(?=' for key|$)"), r"\1***"),  # rows, as servers quote them
     (re.compile(r"(?i)(authorization\W{1,6}(?:basic |bearer )?)[^\s\"'\\,]+"), r"\1***"),
     (
         re.compile(
-            r"""(?ix) ( (?:password|passwd|secret|token|api[_-]?key) (?:[_-]\w+)? \\?["']? \s*[=:]\s* \\?["']? )
+            r"""(?ix) ( (?:password|passwd|secret|token|api[_-]?key) (?:[_-]\w{1,40})? \\?["']? \s*[=:]\s* \\?["']? )
             (?: (?<=\\") (?:(?!\\").)+ | (?<=") (?:\\.|[^"\\])+ | (?<=') (?:\\.|[^'\\])+ | [^\s"'\\,;&}]+ )"""
         ),
         r"\1***",

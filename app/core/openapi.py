@@ -1,7 +1,7 @@
 """OpenAPI 3.1 out of the resources themselves, and the Swagger UI that shows it."""
 
-from functools import cached_property
 from http import HTTPStatus
+from threading import Lock
 from typing import Any, cast
 
 import orjson
@@ -63,6 +63,7 @@ class Documentation(FlaskApiSpec):
         """
         self.info = {"description": description}
         self.title, self.token_url = title, token_url
+        self._document, self._building = b"", Lock()
         super().__init__(app, document_options=False)
 
     def init_app(self, app: Flask) -> None:
@@ -77,15 +78,19 @@ class Documentation(FlaskApiSpec):
 
     def add_swagger_routes(self) -> None:
         """Serve the document, and Swagger UI from flask-swagger-ui: the one in flask-apispec is old and has holes."""
-        self.app.add_url_rule(PATH, "openapi", lambda: Response(self.document, content_type="application/json"))
+        self.app.add_url_rule(PATH, "openapi", lambda: Response(self.document(), content_type="application/json"))
         self.app.register_blueprint(get_swaggerui_blueprint(UI_PATH, PATH, {"app_name": self.title}))
 
     def _defer(self, register: Any, *args: Any, **options: Any) -> None:
         self._deferred.append(lambda: register(*args, **options))
 
-    @cached_property
     def document(self) -> bytes:
         """The OpenAPI document, as JSON."""
+        with self._building:
+            self._document = self._document or self._build()
+        return self._document
+
+    def _build(self) -> bytes:
         components = self.spec.components
         components.response(
             "Problem",
@@ -141,6 +146,7 @@ class _Converter(ResourceConverter):
             schemes = ("access_token", "password") if parent.guard.scheme == "access_token" else (parent.guard.scheme,)
             operation["security"] = [{scheme: []} for scheme in schemes]
         documented = merge_recursive(resolve_annotations(view, "docs", parent).options)
+        operation["parameters"] += documented.pop("parameters", [])
         return cast(dict[str, Any], merge_recursive([operation, documented]))
 
     def _responses(self, view: Any, guard: Guard, body: bool, query: bool, path: bool) -> dict[str, Any]:

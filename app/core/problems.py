@@ -121,7 +121,7 @@ def register_error_handlers(app: Flask) -> None:
     @app.errorhandler(InterfaceError)
     @app.errorhandler(PoolTimeout)
     def unavailable(error: Exception) -> Response:
-        logger.warning("the database does not answer: %s", getattr(error, "orig", error))
+        logger.warning("the database did not do as it was told: %s", getattr(error, "orig", error))
         return foreseen(Unavailable("The database does not answer at the moment. Try again shortly."))
 
     @app.errorhandler(Exception)

@@ -1,5 +1,6 @@
 """Configuration: every variable the service reads, its type, its bounds and its reason (factor III)."""
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
@@ -45,6 +46,12 @@ def _origins(value: Any) -> Any:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
+def _origin(value: str) -> str:
+    if not re.fullmatch(r"https?://[^\s/*?#@]+|\*", value):
+        raise ValueError("holds something that is no origin, such as https://app.example.org")
+    return value
+
+
 def _upper(value: Any) -> Any:
     return value.upper() if isinstance(value, str) else value
 
@@ -64,7 +71,7 @@ class Settings(BaseSettings):
     # Signs tokens and cursors: whoever knows it can be any user.
     secret_key: Annotated[SecretStr, AfterValidator(_strong)]
 
-    # Process sizing. One database connection a thread: web_concurrency × web_threads must fit the server.
+    # Process sizing. The database must grant web_concurrency × (web_threads + 2) connections, and a few to each worker.
     port: int = Field(5000, ge=1, le=65535)
     web_concurrency: int = Field(2, ge=1, le=64)
     web_threads: int = Field(4, ge=1, le=64)
@@ -74,7 +81,9 @@ class Settings(BaseSettings):
     log_format: Literal["json", "console"] = "json"
 
     # The edge. A proxy that is not there must not be trusted: a client could then choose its own address.
-    cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_origins)] = ()
+    cors_origins: Annotated[
+        tuple[Annotated[str, AfterValidator(_origin)], ...], NoDecode, BeforeValidator(_origins)
+    ] = ()
     proxy_hops: int = Field(0, ge=0, le=8)
     max_upload_bytes: int = Field(16 * 1024 * 1024, ge=1024, le=2**31 - 1)
 

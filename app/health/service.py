@@ -6,10 +6,11 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import cache
 
 from alembic.script import ScriptDirectory
-from celery import Celery
 from flask import Flask, current_app
 from sqlalchemy import text
 
+from app.core.celery import Broker
+from app.core.database import reading
 from app.core.extensions import db
 from app.core.urls import ROOT
 
@@ -44,12 +45,12 @@ def _well(name: str, answer: Future[None]) -> bool:
 
 
 def _database() -> None:
-    with db.engine.connect() as connection:
+    with reading(db.engine) as connection:
         connection.execute(text("SELECT 1"))
 
 
 def _migrations() -> None:
-    with db.engine.connect() as connection:
+    with reading(db.engine) as connection:
         current = connection.scalar(text("SELECT version_num FROM alembic_version"))
     head, known = _revisions()
     # A revision that this code does not know is from a newer release, which keeps to what the older one needs.
@@ -58,10 +59,8 @@ def _migrations() -> None:
 
 
 def _broker() -> None:
-    celery: Celery = current_app.extensions["celery"]
-    queue = celery.amqp.queues[celery.conf.task_default_queue]
-    with celery.connection_for_write() as connection:
-        queue.bind(connection.default_channel).declare()
+    broker: Broker = current_app.extensions["broker"]
+    broker.check()
 
 
 @cache

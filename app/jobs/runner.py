@@ -120,8 +120,10 @@ def _do(work: Work, handler: Handler, go_on: Callable[[], bool]) -> str:
         rollback()
         _save(work, **ended("failed", str(failure)))
         return "failed"
+    _write(work, **ended("succeeded"), done=work.done, total=work.total, result=work.result)
+    # Last, as a cancellation does it: in another order, the two would wait for each other's locks.
     db.session.execute(delete(JobInput).where(JobInput.job_id == work.job_id))
-    _save(work, **ended("succeeded"), done=work.done, total=work.total, result=work.result)
+    commit()
     return "succeeded"
 
 
@@ -130,7 +132,8 @@ def _claim(job_id: int) -> Job | None:
     now = utcnow()
     taken = affected_rows(
         update(Job)
-        .where(Job.id == job_id, Job.status == "queued")
+        # A kind that only a newer release knows waits for a worker of that release.
+        .where(Job.id == job_id, Job.status == "queued", Job.kind.in_(_handlers))
         .values(
             status="running",
             claim=uuid4().hex,
@@ -151,6 +154,12 @@ def _save(work: Work, **values: Any) -> None:
     Raises:
         _ClaimLost: the job is not ours any more, and the batch is not committed.
     """
+    _write(work, **values)
+    commit()
+    db.session.expunge_all()  # what the batch has loaded must not pile up
+
+
+def _write(work: Work, **values: Any) -> None:
     db.session.flush()
     ours = affected_rows(
         update(Job)
@@ -159,8 +168,6 @@ def _save(work: Work, **values: Any) -> None:
     )
     if not ours:
         raise _ClaimLost
-    commit()
-    db.session.expunge_all()  # what the batch has loaded must not pile up
 
 
 def _after_fault(attempts: int) -> dict[str, Any]:

@@ -39,9 +39,9 @@ def announce_later(job_id: int) -> None:
     after_commit(partial(publish, RUN, job_id))
 
 
-def queued() -> dict[str, Any]:
-    """The state of a job that waits and is announced."""
-    return {"status": "queued", "claim": None, "wake_at": utcnow() + PATIENCE}
+def queued(patience: timedelta = PATIENCE) -> dict[str, Any]:
+    """The state of a job that waits, and is announced again when patience ends."""
+    return {"status": "queued", "claim": None, "wake_at": utcnow() + patience}
 
 
 def ended(status: str, error: str | None = None) -> dict[str, Any]:
@@ -81,6 +81,7 @@ def cancel(owner_id: int, job_id: int) -> Job:
     job = get(owner_id, job_id)
     if not cancelled:
         raise Conflict(f"The job has ended already: it is {job.status}.")
+    affected_rows(delete(JobInput).where(JobInput.job_id == job_id))  # nobody will work on it any more
     return job
 
 

@@ -13,12 +13,13 @@ from flask import Flask
 from sqlalchemy import Row, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.core.database import utcnow
+from app.core.database import reading, utcnow
 from app.core.extensions import db
+from app.core.logging import caused_by
 from app.core.unit_of_work import affected_rows, commit
 from app.jobs.models import Job
 from app.jobs.runner import ATTEMPTS
-from app.jobs.service import announce_later, ended, queued
+from app.jobs.service import PATIENCE, announce_later, ended, queued
 
 INTERVAL = 5.0  # seconds, more or less, so that workers which started together don't sweep together
 AT_ONCE = 100  # jobs; a long queue is announced bit by bit, not all of it at once to a broker that may have it all
@@ -28,14 +29,16 @@ logger = logging.getLogger(__name__)
 
 def sweep() -> int:
     """Wake every job whose time has come, and count those that were changed."""
-    due = select(Job.id, Job.status, Job.attempts, Job.wake_at).where(Job.wake_at <= utcnow())
-    with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+    seen = (Job.id, Job.status, Job.attempts, Job.wake_at, Job.created_at, Job.request_id)
+    due = select(*seen).where(Job.wake_at <= utcnow())
+    with reading(db.engine) as connection:
         jobs = connection.execute(due.order_by(Job.wake_at).limit(AT_ONCE)).all()
     return sum(_wake(job) for job in jobs)
 
 
 def _wake(job: Row[*tuple[Any, ...]]) -> bool:
-    state = queued()
+    # A job that waits in a long queue is announced less often, yet within a minute of being lost.
+    state = queued(patience=min(max(PATIENCE, utcnow() - job.created_at), 4 * PATIENCE))
     if job.status == "running" and job.attempts >= ATTEMPTS:
         state = ended("failed", f"It was lost together with its worker, {job.attempts} times.")
     as_seen = (Job.id == job.id, Job.status == job.status, Job.wake_at == job.wake_at)
@@ -44,7 +47,8 @@ def _wake(job: Row[*tuple[Any, ...]]) -> bool:
         announce_later(job.id)
     commit()
     if ours and job.status == "running":
-        logger.warning("job %s was lost in attempt %s: now %s", job.id, job.attempts, state["status"])
+        with caused_by(job.request_id, job.id):
+            logger.warning("the job was lost in attempt %s: now %s", job.attempts, state["status"])
     return ours
 
 
@@ -56,4 +60,6 @@ def sweep_forever(app: Flask) -> None:
                 sweep()
         except SQLAlchemyError as error:
             logger.warning("no sweep, the database does not answer: %s", error)
+        except Exception:  # without its sweeper, a worker would forget lost jobs for as long as it lives
+            logger.exception("the sweep broke off")
         time.sleep(INTERVAL * random.uniform(0.8, 1.2))  # noqa: S311  # no secret

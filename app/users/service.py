@@ -38,6 +38,12 @@ def by_email(email: str) -> User | None:
     return db.session.scalar(select(User).where(User.email == email.lower()))
 
 
+def lock_unchanged(user: User) -> User | None:
+    """Keep others from changing an account until the commit; nothing if its password is not what was read before."""
+    unchanged = select(User).where(User.id == user.id, User.password_hash == user.password_hash)
+    return db.session.scalar(unchanged.with_for_update().execution_options(populate_existing=True))
+
+
 def change(user_id: int, **fields: str) -> User:
     """Change what the user may change of their account."""
     user = get(user_id)

@@ -1,5 +1,7 @@
 """Resources: what a method's annotations and its class's guard come to."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 from flask import Flask
 
 from app.core.api import Api, Resource, marshal_with
@@ -36,3 +38,10 @@ def test_an_inherited_method_stands_behind_its_own_class_guard(app: Flask) -> No
         client = site.test_client()
         assert client.get("/Public").status_code == 200
         assert client.get("/Private").status_code == 401
+
+
+def test_many_who_ask_for_the_document_first_all_get_it(app: Flask) -> None:
+    docs = Documentation(Flask("site"), title="t", description="d", token_url="/")
+    with ThreadPoolExecutor(8) as threads:
+        documents = list(threads.map(lambda _: docs.document(), range(8)))
+    assert len(set(documents)) == 1

@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -54,6 +55,14 @@ class BrokerServer:
         if self._process is not None:
             self.send(signal.SIGKILL)
             self._process.wait(10)
+            wait_for(f"the port of {self.command[0]} is free", self._left)
+
+    def _left(self) -> bool:
+        """Whether all its processes are gone, and so its port is free: the first does not wait for the others."""
+        with suppress(OSError):
+            socket.create_server(("127.0.0.1", self.port)).close()
+            return True
+        return False
 
     def freeze(self) -> None:
         """Stop it, with its connections open."""

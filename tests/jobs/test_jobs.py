@@ -1,7 +1,6 @@
 """What users can do with their jobs: `/jobs`."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 
@@ -9,11 +8,10 @@ from app.books import service as books
 from app.jobs.runner import Handler, JobFailed, Work
 from tests.clients import Client, book, isbn, problem
 from tests.conftest import every_database
+from tests.jobs.conftest import Enqueue, Handles
+from tests.jobs.workers import job
 
 ABSENT = 2**53
-
-Handles = Callable[[Handler], Handler]
-Enqueue = Callable[..., int]
 
 
 def finish(work: Work) -> Iterator[None]:
@@ -24,13 +22,6 @@ def finish(work: Work) -> Iterator[None]:
 def fail(work: Work) -> Iterator[None]:
     yield
     raise JobFailed("The reason.")
-
-
-def job(client: Client, job_id: int) -> dict[str, Any]:
-    response = client.get(f"/jobs/{job_id}")
-    assert response.status_code == 200, response.text
-    answer: dict[str, Any] = response.json
-    return answer
 
 
 @every_database
@@ -105,7 +96,7 @@ def test_the_list_of_jobs_has_pages(ada: Client, enqueue: Enqueue) -> None:
 @every_database
 def test_anothers_job_looks_like_none(ada: Client, bob: Client, enqueue: Enqueue) -> None:
     job_id = enqueue()
-    for method, action in (("GET", ""), ("POST", "/cancel")):
+    for method, action in (("GET", ""), ("POST", "/cancel"), ("POST", "/retry")):
         theirs = problem(bob.open(method, f"/jobs/{job_id}{action}"))
         assert theirs == problem(bob.open(method, f"/jobs/{ABSENT}{action}"))
         assert theirs[0] == 404
@@ -113,7 +104,10 @@ def test_anothers_job_looks_like_none(ada: Client, bob: Client, enqueue: Enqueue
     assert job(ada, job_id)["status"] == "queued"
 
 
-@pytest.mark.parametrize(("method", "path"), [("GET", "/jobs"), ("GET", "/jobs/1"), ("POST", "/jobs/1/cancel")])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/jobs"), ("GET", "/jobs/1"), ("POST", "/jobs/1/cancel"), ("POST", "/jobs/1/retry")],
+)
 def test_nobody_has_jobs_without_a_token(anyone: Client, method: str, path: str) -> None:
     assert problem(anyone.open(method, path))[0] == 401
 

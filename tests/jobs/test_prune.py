@@ -10,12 +10,10 @@ from app.auth.models import Session
 from app.core.database import utcnow
 from app.core.extensions import db
 from app.jobs.models import Job, JobInput
-from app.jobs.runner import Handler, JobFailed, Work
+from app.jobs.runner import JobFailed, Work
 from tests.clients import Client, log_in
 from tests.conftest import every_database
-
-Handles = Callable[[Handler], Handler]
-Enqueue = Callable[..., int]
+from tests.jobs.conftest import Enqueue, Handles
 
 
 def prune(app: Flask) -> list[str]:

@@ -1,55 +1,24 @@
 """How workers do jobs: once, batch by batch, whatever becomes of a worker."""
 
-from collections.abc import Callable, Iterator
-from datetime import timedelta
-from functools import partial
-from typing import Any
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from statistics import mean
 
 import pytest
 from flask import Flask
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 
-from app.books import service as books
 from app.core.database import utcnow
 from app.core.extensions import db
 from app.core.logging import caused_by, request_id
 from app.core.unit_of_work import commit
 from app.jobs import runner
-from app.jobs.models import Job, JobInput
-from app.jobs.runner import Handler, JobFailed, Work
-from tests.clients import Client, at_once, book, isbn
+from app.jobs.models import JobInput
+from app.jobs.runner import JobFailed, Work
+from tests.clients import Client, at_once
 from tests.conftest import every_database
-
-Handles = Callable[[Handler], Handler]
-Enqueue = Callable[..., int]
-
-
-def add_book(work: Work, number: int) -> None:
-    """Do a batch's work: one book."""
-    books.create(work.owner_id, **book(isbn=isbn(number), title=str(number)))
-    work.done += 1
-
-
-def shelf(client: Client) -> list[str]:
-    return [item["title"] for item in client.get("/books").json["items"]]
-
-
-def job(client: Client, job_id: int) -> dict[str, Any]:
-    answer: dict[str, Any] = client.get(f"/jobs/{job_id}").json
-    return answer
-
-
-def run(app: Flask, job_id: int) -> None:
-    """Do a job, as a worker of its own."""
-    with app.app_context():
-        runner.run(job_id)
-
-
-def end_lease(app: Flask, job_id: int) -> None:
-    """Let the time pass in which a worker has to show that it lives."""
-    with app.app_context():
-        db.session.execute(update(Job).where(Job.id == job_id).values(lease_ends_at=utcnow() - timedelta(seconds=1)))
-        db.session.commit()
+from tests.jobs.conftest import KIND, Enqueue, Handles
+from tests.jobs.workers import add_book, claim, job, row, run, shelf, sweep, wake
 
 
 @every_database
@@ -107,29 +76,32 @@ def test_a_handler_reads_its_whole_input(app: Flask, handles: Handles, enqueue: 
 
 
 @every_database
-def test_the_input_goes_with_the_success_of_its_job(app: Flask, handles: Handles, enqueue: Enqueue) -> None:
-    @handles
-    def finish(work: Work) -> Iterator[None]:
-        yield
-
+@pytest.mark.parametrize("end", ["succeeded", "cancelled"])
+def test_the_input_of_a_job_goes_with_its_end(app: Flask, ada: Client, enqueue: Enqueue, end: str) -> None:
     job_id = enqueue(b"input")
-    run(app, job_id)
+    if end == "cancelled":
+        ada.post(f"/jobs/{job_id}/cancel")
+    else:
+        run(app, job_id)
+    assert job(ada, job_id)["status"] == end
     with app.app_context():
         assert db.session.scalar(select(func.count()).where(JobInput.job_id == job_id)) == 0
 
 
 @every_database
-def test_a_claimed_job_cannot_be_claimed_before_its_lease_ends(
-    app: Flask, ada: Client, handles: Handles, enqueue: Enqueue
-) -> None:
+def test_a_running_job_cannot_be_claimed(app: Flask, ada: Client, handles: Handles, enqueue: Enqueue) -> None:
+    """Not even after its lease: only a sweep takes it back, so that one place counts what was lost."""
     starts = []
 
     @handles
     def meet_another_worker(work: Work) -> Iterator[None]:
         starts.append(work.claim)
-        run(app, work.job_id)
-        yield
-        run(app, work.job_id)
+        if len(starts) == 1:
+            run(app, work.job_id)
+            wake(app, work.job_id)
+            run(app, work.job_id)
+            yield
+            run(app, work.job_id)
 
     job_id = enqueue()
     run(app, job_id)
@@ -138,20 +110,19 @@ def test_a_claimed_job_cannot_be_claimed_before_its_lease_ends(
 
 
 @every_database
-def test_each_batch_prolongs_the_lease(app: Flask, ada: Client, handles: Handles, enqueue: Enqueue) -> None:
-    starts = []
+def test_a_claim_and_each_batch_renew_the_lease(app: Flask, handles: Handles, enqueue: Enqueue) -> None:
+    leases = []
 
     @handles
     def be_slow(work: Work) -> Iterator[None]:
-        starts.append(work.claim)
-        end_lease(app, work.job_id)
-        yield
-        run(app, work.job_id)
+        for _ in range(3):
+            leases.append(row(app, work.job_id)["wake_at"] - utcnow())
+            wake(app, work.job_id)
+            yield
 
-    job_id = enqueue()
-    run(app, job_id)
-    assert len(starts) == 1
-    assert job(ada, job_id)["status"] == "succeeded"
+    run(app, enqueue())
+    assert all(runner.LEASE / 2 < lease <= runner.LEASE for lease in leases)
+    assert len(leases) == 3
 
 
 @every_database
@@ -178,9 +149,8 @@ def test_a_job_whose_worker_died_is_taken_over_at_its_last_batch(
     with pytest.raises(Killed):
         run(app, job_id)
     assert (job(ada, job_id)["status"], shelf(ada)) == ("running", ["0"])
-    run(app, job_id)
-    assert len(resumed_at) == 1
-    end_lease(app, job_id)
+    wake(app, job_id)
+    sweep(app)
     run(app, job_id)
     assert resumed_at == [(0, None, {}), (1, 3, {"last": 1})]
     read = job(ada, job_id)
@@ -212,21 +182,84 @@ def test_a_job_that_broke_off_goes_on_at_its_last_batch(
     assert (job(ada, job_id)["status"], shelf(ada)) == ("succeeded", ["0", "1", "2"])
 
 
-def test_a_job_that_broke_off_is_announced_again(
-    app: Flask, handles: Handles, enqueue: Enqueue, monkeypatch: pytest.MonkeyPatch
+@every_database
+def test_a_job_that_broke_off_is_announced_again_but_not_at_once(
+    app: Flask, handles: Handles, enqueue: Enqueue, announced: list[int]
 ) -> None:
-    announced = []
-    monkeypatch.setattr(runner, "publish", lambda *message: announced.append(message))
-
     @handles
     def break_off(work: Work) -> Iterator[None]:
         yield
         raise ConnectionError
 
     job_id = enqueue()
-    for _ in range(runner.ATTEMPTS):
+    for attempt in (1, 2):
         run(app, job_id)
-    assert announced == [("jobs.run", job_id)] * (runner.ATTEMPTS - 1)
+        sweep(app)
+        assert announced == [job_id] * attempt
+        wake(app, job_id)
+        sweep(app)
+        assert announced == [job_id] * (attempt + 1)
+    run(app, job_id)
+    sweep(app)
+    assert len(announced) == 3
+
+
+def test_the_pause_before_another_attempt_grows_and_is_never_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    monkeypatch.setattr(runner, "utcnow", lambda: now)
+    pauses = {
+        attempt: [(runner._after_fault(attempt)["wake_at"] - now).total_seconds() for _ in range(200)]
+        for attempt in (1, 2)
+    }
+    for attempt, seconds in ((1, 2), (2, 4)):
+        assert 0.5 * seconds <= min(pauses[attempt]) < 0.7 * seconds
+        assert 1.3 * seconds < max(pauses[attempt]) <= 1.5 * seconds
+    assert mean(pauses[2]) > 1.5 * mean(pauses[1])
+
+
+@every_database
+def test_a_worker_that_stops_hands_its_job_back_after_a_batch_without_counting_the_attempt(
+    app: Flask, ada: Client, handles: Handles, enqueue: Enqueue, announced: list[int]
+) -> None:
+    resumed_at = []
+
+    @handles
+    def add_books(work: Work) -> Iterator[None]:
+        resumed_at.append(work.done)
+        while work.done < 2:
+            add_book(work, work.done)
+            work.result = {"last": work.done}
+            yield
+
+    job_id = enqueue()
+    with app.app_context():
+        runner.run(job_id, go_on=lambda: False)
+    read = job(ada, job_id)
+    assert (read["status"], read["attempts"], read["progress"]["done"]) == ("queued", 0, 1)
+    assert (read["result"], shelf(ada), announced) == ({"last": 1}, ["0"], [job_id, job_id])
+    assert row(app, job_id)["claim"] is None
+    run(app, job_id)
+    read = job(ada, job_id)
+    assert (read["status"], read["attempts"], resumed_at) == ("succeeded", 1, [0, 1])
+
+
+@every_database
+def test_a_worker_that_stops_does_not_hand_back_what_was_cancelled(
+    app: Flask, ada: Client, handles: Handles, enqueue: Enqueue, announced: list[int]
+) -> None:
+    @handles
+    def start(work: Work) -> Iterator[None]:
+        yield
+
+    def cancel_and_stop() -> bool:
+        assert ada.post(f"/jobs/{job_id}/cancel").status_code == 202
+        return False
+
+    job_id = enqueue()
+    with app.app_context():
+        runner.run(job_id, go_on=cancel_and_stop)
+    assert job(ada, job_id)["status"] == "cancelled"
+    assert announced == [job_id]
 
 
 @every_database
@@ -281,11 +314,13 @@ def test_three_attempts_that_broke_off_end_as_failed(
 
 
 @every_database
-def test_a_job_of_a_kind_that_nobody_knows_ends_as_failed(app: Flask, ada: Client, enqueue: Enqueue) -> None:
+def test_a_job_of_a_kind_that_only_another_release_knows_waits_for_its_worker(
+    app: Flask, ada: Client, enqueue: Enqueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
     job_id = enqueue()
-    for _ in range(runner.ATTEMPTS):
-        run(app, job_id)
-    assert job(ada, job_id)["status"] == "failed"
+    monkeypatch.delitem(runner._handlers, KIND)
+    run(app, job_id)
+    assert (job(ada, job_id)["status"], job(ada, job_id)["attempts"]) == ("queued", 0)
 
 
 @every_database
@@ -322,7 +357,8 @@ def test_a_worker_whose_job_was_taken_over_writes_nothing(
         starts.append(work.done)
         if len(starts) == 1:
             yield
-            end_lease(app, work.job_id)
+            wake(app, work.job_id)
+            sweep(app)
             run(app, work.job_id)
             work.done, work.result = 99, {"by": "the slow one"}
         else:
@@ -348,9 +384,9 @@ def test_a_worker_whose_job_was_taken_over_cannot_end_it(
     @handles
     def be_overtaken(work: Work) -> Iterator[None]:
         yield
-        end_lease(app, work.job_id)
-        with app.app_context():
-            assert runner._claim(work.job_id)  # the other worker goes on while this one ends
+        wake(app, work.job_id)
+        sweep(app)
+        assert claim(app, work.job_id)  # the other worker goes on while this one ends
         raise error
 
     job_id = enqueue()
@@ -360,9 +396,8 @@ def test_a_worker_whose_job_was_taken_over_cannot_end_it(
 
 
 @every_database
-def test_of_two_workers_that_race_for_a_job_one_does_it(
-    app: Flask, ada: Client, handles: Handles, enqueue: Enqueue
-) -> None:
+def test_of_workers_that_race_for_a_lost_job_one_does_it(app: Flask, handles: Handles, enqueue: Enqueue) -> None:
+    """Four processes race for waiting jobs in `tests/faults/test_race.py`."""
     starts: list[int] = []
 
     @handles
@@ -370,30 +405,15 @@ def test_of_two_workers_that_race_for_a_job_one_does_it(
         starts.append(work.job_id)
         yield
 
-    jobs = [enqueue() for _ in range(50)]
-    for job_id in jobs:
-        at_once(partial(run, app, job_id))
-    assert starts == jobs
-    assert {item["attempts"] for item in ada.get("/jobs?limit=100").json["items"]} == {1}
-
-
-@every_database
-def test_of_two_workers_that_race_for_a_job_whose_worker_died_one_does_it(
-    app: Flask, handles: Handles, enqueue: Enqueue
-) -> None:
-    starts: list[int] = []
-
-    @handles
-    def start(work: Work) -> Iterator[None]:
-        starts.append(work.job_id)
-        yield
+    def sweep_and_run() -> None:
+        sweep(app)
+        run(app, job_id)
 
     jobs = [enqueue() for _ in range(10)]
     for job_id in jobs:
-        with app.app_context():
-            assert runner._claim(job_id)
-        end_lease(app, job_id)
-        at_once(partial(run, app, job_id))
+        assert claim(app, job_id)
+        wake(app, job_id)
+        at_once(sweep_and_run)
     assert starts == jobs
 
 

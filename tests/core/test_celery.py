@@ -1,0 +1,261 @@
+"""How messages are sent: after the commit, within about a second, and never at the expense of the answer."""
+
+import socket
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from threading import Event
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy.exc import OperationalError
+
+from app import create_app
+from app.books import service as books
+from app.core import celery
+from app.core.celery import PAUSE, Broker
+from app.core.extensions import db
+from app.core.problems import Conflict
+from app.core.unit_of_work import after_commit, commit, rollback
+from app.jobs import service as jobs
+from app.jobs.models import Job
+from tests.clients import Client, at_once
+from tests.conftest import every_database, make_settings
+from tests.formation import free_port
+from tests.services import BROKERS, new_broker
+
+CSV = "title,author,isbn\n"
+AT_MOST = 2.5  # seconds that one message may take, on a busy machine
+every_broker = pytest.mark.parametrize("kind", BROKERS)
+
+BrokerAt = Callable[[str], Broker]
+
+
+@pytest.fixture
+def broker_at(tmp_path: Path) -> Iterator[BrokerAt]:
+    """The broker at a URL, as a process meets it that has just started. Its thread must come to an end."""
+    with ExitStack() as stack:
+
+        def build(url: str) -> Broker:
+            broker: Broker = create_app(make_settings(f"sqlite:///{tmp_path}/app.db", url)).extensions["broker"]
+            stack.callback(broker._thread.shutdown)
+            return broker
+
+        yield build
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """The time that the circuit breaker sees."""
+    clock = SimpleNamespace(now=1000.0)
+    clock.monotonic = lambda: clock.now
+    monkeypatch.setattr(celery, "time", clock)
+    return clock
+
+
+def seconds(call: Callable[[], object]) -> float:
+    begun = time.monotonic()
+    call()
+    return time.monotonic() - begun
+
+
+def waiting(broker: Broker) -> int:
+    """How many messages are in the queue."""
+    with broker._celery.connection_for_read() as connection:
+        return int(connection.default_channel.queue_declare("celery", passive=True).message_count)
+
+
+def ask(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Note each time that the broker is asked to take a message."""
+    asked: list[Any] = []
+    send = broker._send
+
+    def note(*message: Any) -> None:
+        asked.append(message)
+        send(*message)
+
+    monkeypatch.setattr(broker, "_send", note)
+    return asked
+
+
+# --- What does not answer ---------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def refusing(scheme: str, folder: Path) -> Iterator[str]:
+    """Nobody listens; the embedded broker's file is none."""
+    yield f"{scheme}://127.0.0.1:{free_port()}/" if scheme != "sqla+sqlite" else f"sqla+sqlite:///{folder}"
+
+
+@contextmanager
+def silent(scheme: str, folder: Path) -> Iterator[str]:
+    """Somebody listens, and never says anything; of the embedded broker, somebody keeps the file to himself."""
+    if scheme == "sqla+sqlite":
+        holder = sqlite3.connect(folder / "silent.db", isolation_level=None)
+        holder.execute("BEGIN EXCLUSIVE")
+        yield f"sqla+sqlite:///{folder}/silent.db"
+        holder.close()
+        return
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield f"{scheme}://127.0.0.1:{listener.getsockname()[1]}/"
+
+
+@pytest.mark.parametrize("scheme", ["amqp", "redis", "sqla+sqlite"])
+@pytest.mark.parametrize("state", [refusing, silent])
+def test_a_broker_that_does_not_answer_costs_a_second_and_then_nothing(
+    broker_at: BrokerAt, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, state: Any, scheme: str
+) -> None:
+    with state(scheme, tmp_path) as url:
+        broker = broker_at(url)
+        asked = ask(broker, monkeypatch)
+        first = seconds(lambda: broker.publish("jobs.run", 1))
+        assert first < AT_MOST
+        spared = sum(seconds(lambda: broker.publish("jobs.run", 1)) for _ in range(20))
+        assert len(asked) == 1
+        if state is silent:
+            assert spared < first / 2
+        assert seconds(broker._thread.shutdown) < 2 * AT_MOST  # what the broker holds up is not held up for ever
+
+
+def test_many_requests_wait_for_a_silent_broker_side_by_side(broker_at: BrokerAt, tmp_path: Path) -> None:
+    with silent("redis", tmp_path) as url:
+        broker = broker_at(url)
+        assert seconds(lambda: at_once(lambda: broker.publish("jobs.run", 1), 8)) < AT_MOST
+
+
+def test_a_transport_that_hangs_for_ever_costs_a_second_and_then_nothing(
+    broker_at: BrokerAt, clock: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    go_on, sent = Event(), []
+
+    def hang(*message: Any) -> None:
+        assert go_on.wait(10)
+        sent.append(message)
+
+    broker = broker_at(f"sqla+sqlite:///{tmp_path}/broker.db")
+    monkeypatch.setattr(broker, "_send", hang)
+    first = seconds(lambda: broker.publish("jobs.run", 1))
+    assert first < AT_MOST
+    assert sum(seconds(lambda: broker.publish("jobs.run", 2)) for _ in range(20)) < first / 2
+    go_on.set()
+    clock.now += PAUSE
+    broker.publish("jobs.run", 3)
+    assert sent == [("jobs.run", (1,)), ("jobs.run", (3,))]
+
+
+# --- What answers again -----------------------------------------------------------------------------------------------
+
+
+def test_a_broker_that_failed_is_asked_again_after_a_pause_and_not_before(
+    broker_at: BrokerAt, clock: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    broker = broker_at(f"sqla+sqlite:///{tmp_path}")
+    asked = ask(broker, monkeypatch)
+    for passed, times in ((0, 1), (PAUSE - 0.1, 1), (0.1, 2), (PAUSE - 0.1, 2), (0.1, 3)):
+        clock.now += passed
+        broker.publish("jobs.run", 1)
+        assert len(asked) == times
+
+
+@every_broker
+def test_messages_reach_the_queue(broker_at: BrokerAt, tmp_path: Path, kind: str) -> None:
+    with new_broker(kind, tmp_path) as url:
+        broker = broker_at(url)
+        for number in range(3):
+            broker.publish("jobs.run", number)
+        assert waiting(broker) == 3
+
+
+def cut(broker: Broker, kind: str) -> None:
+    """Cut the connection that the broker's last message went through, as a router does that forgets it."""
+    connection = broker._producer.connection
+    if kind == "rabbitmq":
+        sockets = [connection.connection.transport.sock]
+    else:
+        sockets = [one._sock for one in connection.default_channel.client.connection_pool._available_connections]
+    assert sockets
+    for one in sockets:
+        with suppress(OSError):  # it may be cut already, and only lie about in a pool
+            one.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.parametrize("kind", ["rabbitmq", "redis"])
+def test_a_connection_that_has_died_costs_no_message(broker_at: BrokerAt, tmp_path: Path, kind: str) -> None:
+    with new_broker(kind, tmp_path) as url:
+        broker = broker_at(url)
+        broker.publish("jobs.run", 1)
+        for number in (2, 3):
+            cut(broker, kind)
+            broker.publish("jobs.run", number)
+        assert waiting(broker) == 3
+
+
+# --- When -------------------------------------------------------------------------------------------------------------
+
+
+@every_database
+def test_a_job_is_announced_when_everyone_can_see_it(app: Flask, ada: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def look(task: str, job_id: int) -> None:
+        seen.append((task, ada.get(f"/jobs/{job_id}").status_code))
+
+    monkeypatch.setattr(jobs, "publish", look)
+    assert ada.import_csv(CSV).status_code == 202
+    assert seen == [("jobs.run", 200)]
+
+
+@every_database
+@pytest.mark.parametrize("fault", ["before the commit", "at the commit"])
+def test_nothing_is_announced_that_was_not_committed(
+    app: Flask, ada: Client, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    announced: list[int] = []
+    monkeypatch.setattr(jobs, "publish", lambda task, job_id: announced.append(job_id))
+    request_import = books.request_import
+
+    def fail(*_: Any) -> None:
+        raise OperationalError("COMMIT", {}, Exception("the server has gone away"))
+
+    def request_and_fail(*arguments: Any) -> Job:
+        job = request_import(*arguments)
+        if fault == "before the commit":
+            raise Conflict("Too late.")
+        monkeypatch.setattr(db.session.registry(), "commit", fail)
+        return job
+
+    monkeypatch.setattr(books, "request_import", request_and_fail)
+    assert ada.import_csv(CSV).status_code == (409 if fault == "before the commit" else 503)
+    monkeypatch.setattr(books, "request_import", request_import)
+    accepted = ada.import_csv(CSV)
+    assert announced == [item["id"] for item in ada.get("/jobs").json["items"]] == [accepted.json["id"]]
+
+
+def test_what_waits_for_a_commit_happens_once_and_not_after_a_rollback(app: Flask) -> None:
+    happened: list[str] = []
+    with app.app_context():
+        after_commit(partial(happened.append, "undone"))
+        rollback()
+        commit()
+        assert happened == []
+        after_commit(partial(happened.append, "done"))
+        assert happened == []
+        commit()
+        commit()
+    assert happened == ["done"]
+
+
+@every_database
+def test_a_broker_that_fails_takes_no_202_back(
+    app: Flask, ada: Client, broker_at: BrokerAt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(app.extensions, "broker", broker_at(f"redis://127.0.0.1:{free_port()}/0"))
+    accepted = [ada.import_csv(CSV) for _ in range(2)]
+    assert [answer.status_code for answer in accepted] == [202, 202]
+    listed = [item["id"] for item in ada.get("/jobs?sort=id").json["items"]]
+    assert listed == [answer.json["id"] for answer in accepted]

@@ -1,0 +1,22 @@
+"""What redaction costs when somebody tries to make it cost."""
+
+import time
+
+import pytest
+
+from app.core.logging import redact
+
+
+def cost(line: str) -> float:
+    begin = time.process_time()
+    for _ in range(5):
+        redact(line)
+    return time.process_time() - begin
+
+
+@pytest.mark.parametrize("bait", ["token_", "eyJ", "password", "://a:", "Duplicate entry '", 'secret="'])
+def test_a_line_that_is_eight_times_as_long_costs_no_more_than_thirty_times_as_much(bait: str) -> None:
+    """A quadratic pattern would take 64 times as long."""
+    short, long = bait * 300, bait * 2400
+    cost(short)
+    assert min(cost(long) for _ in range(3)) < 30 * max(min(cost(short) for _ in range(3)), 0.0002)

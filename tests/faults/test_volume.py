@@ -1,0 +1,127 @@
+"""A million rows: how much memory they take, how fresh their progress is, and what other requests notice of them."""
+
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from itertools import pairwise
+from pathlib import Path
+from statistics import quantiles
+from threading import Event, Thread
+from typing import Any
+
+import pytest
+
+from tests.faults.processes import Deploy, csv_of, deploy, progress
+from tests.formation import HttpClient, Program, wait_for
+from tests.processes.postgres import PostgresServer
+from tests.services import new_broker
+
+ROWS = 1_000_000
+MEGABYTE = 1_000_000
+
+
+class Samples(list[tuple[float, Any]]):
+    """What a probe has said, with the moments when it did."""
+
+    def longest_pause(self) -> float:
+        """The longest time for which it said the same."""
+        changes = [self[0][0], *(now for (_, old), (now, new) in pairwise(self) if old != new)]
+        return max(after - before for before, after in pairwise(changes))
+
+
+@contextmanager
+def sampled(probe: Callable[[], Any], interval: float) -> Iterator[Samples]:
+    """Ask a probe at intervals, beside what else happens."""
+    samples, over = Samples(), Event()
+
+    def ask() -> None:
+        while not over.wait(interval):
+            samples.append((time.monotonic(), probe()))
+
+    thread = Thread(target=ask)
+    thread.start()
+    try:
+        yield samples
+    finally:
+        over.set()
+        thread.join(30)
+
+
+def p99(samples: Samples) -> float:
+    """The time that 99 of 100 probes did not exceed."""
+    return float(quantiles([value for _, value in samples], n=100)[98])
+
+
+def another(user: HttpClient) -> HttpClient:
+    """A client for another thread."""
+    client = HttpClient(user.root)
+    client.headers.update(user.headers)
+    return client
+
+
+def listing_time(user: HttpClient) -> float:
+    """How long it takes to list books, in seconds."""
+    begun = time.perf_counter()
+    assert user.get("/books").status_code == 200
+    return time.perf_counter() - begun
+
+
+def children(program: Program) -> list[int]:
+    """The processes below a program's first."""
+    found = subprocess.run(["pgrep", "-P", str(program.process.pid)], capture_output=True, text=True, check=True)
+    return [int(pid) for pid in found.stdout.split()]
+
+
+def memory(pid: int, kind: str = "VmRSS") -> int:
+    """A process's memory in bytes: now, or at its peak (`VmHWM`)."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith(f"{kind}:"))
+
+
+@pytest.fixture
+def roomy(broker_kind: str, tmp_path: Path) -> Iterator[Deploy]:
+    """A deploy that takes large uploads, on a database server with the settings that it comes with."""
+    with ExitStack() as stack:
+        database = stack.enter_context(PostgresServer()).url
+        broker = stack.enter_context(new_broker(broker_kind, tmp_path))
+        yield stack.enter_context(deploy(database, broker, tmp_path, MAX_UPLOAD_BYTES=100 * MEGABYTE))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("broker_kind", ["redis"])
+def test_a_million_rows_take_little_memory_show_their_progress_and_leave_the_api_fast(
+    roomy: Deploy, measured: Callable[[float], None]
+) -> None:
+    """Fails when the worker reads the whole input or keeps its books, when it commits once, or when it looks books up
+    by a plan that reads all that the user has: that takes longer with every batch.
+    """
+    web = roomy.web()
+    ada, worker = web.user(), roomy.worker()
+    with sampled(lambda: listing_time(ada), 0.02) as idle:
+        time.sleep(10)
+
+    file = csv_of(ROWS)
+    (serving,), (child,) = children(web), children(worker)
+    before = memory(serving, "VmHWM")
+    job = ada.import_csv(file)
+    assert memory(serving, "VmHWM") - before < 4 * len(file)
+
+    asking, watching = another(ada), another(ada)  # a client is for one thread
+    begun = time.monotonic()
+    wait_for("its rows are counted", lambda: watching.get(job).json()["progress"]["total"] == ROWS, 20)
+    with (
+        sampled(lambda: listing_time(ada), 0.02) as busy,
+        sampled(lambda: memory(child), 0.5) as used,
+        sampled(lambda: progress(asking, job), 0.2) as done,
+    ):
+        ended = watching.finished(job, seconds=200)
+    took = time.monotonic() - begun
+    measured(took)
+    assert (ended["status"], ended["attempts"]) == ("succeeded", 1)
+    assert (ended["result"]["created"], ended["result"]["rejected"]) == (ROWS - ROWS // 100, ROWS // 100)
+    rest = [size for _, size in used[len(used) // 10 :]]
+    assert max(rest) - rest[0] < 50 * MEGABYTE
+    assert done.longest_pause() < 3
+    assert p99(busy) < 3 * max(p99(idle), 0.02)

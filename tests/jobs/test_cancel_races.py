@@ -1,0 +1,67 @@
+"""A cancellation that arrives while something else happens to the job: one of the two wins, and both are told."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from threading import Barrier
+
+import pytest
+from flask import Flask
+
+from app.core.problems import Conflict
+from app.core.unit_of_work import commit
+from app.jobs import service
+from app.jobs.runner import JobFailed, Work
+from tests.clients import Client, at_once
+from tests.conftest import every_database
+from tests.jobs.conftest import Enqueue, Handles
+from tests.jobs.workers import add_book, job, run, shelf
+
+ROUNDS = 25
+
+
+@every_database
+@pytest.mark.parametrize("end", ["succeeded", "failed"])
+def test_a_job_is_either_cancelled_or_ends_and_never_both(
+    app: Flask, ada: Client, handles: Handles, enqueue: Enqueue, end: str
+) -> None:
+    owner_id, about_to_end = ada.get("/users/me").json["id"], Barrier(2)
+
+    @handles
+    def finish(work: Work) -> Iterator[None]:
+        yield
+        about_to_end.wait(timeout=10)
+        if end == "failed":
+            raise JobFailed("It cannot be done.")
+        add_book(work, work.job_id)
+
+    def cancel(job_id: int) -> bool:
+        with app.app_context():
+            about_to_end.wait(timeout=10)
+            try:
+                service.cancel(owner_id, job_id)
+            except Conflict:
+                return False
+            commit()
+            return True
+
+    effects = []
+    for _ in range(ROUNDS):
+        job_id = enqueue(b"input")
+        with ThreadPoolExecutor(1) as worker:
+            running = worker.submit(run, app, job_id)
+            cancelled = cancel(job_id)
+            running.result(timeout=10)
+        read = job(ada, job_id)
+        assert (cancelled, read["status"]) in ((True, "cancelled"), (False, end))
+        assert (read["error"] is None) == (read["status"] != "failed")
+        assert read["finished_at"] is not None
+        effects += [str(job_id)] * (read["status"] == "succeeded")
+    assert shelf(ada) == effects
+
+
+@every_database
+def test_of_two_cancellations_at_once_one_does_it(ada: Client, enqueue: Enqueue) -> None:
+    for _ in range(5):
+        answers = at_once(partial(ada.post, f"/jobs/{enqueue()}/cancel"))
+        assert sorted(answer.status_code for answer in answers) == [202, 409]

@@ -1,0 +1,135 @@
+"""Another try for a failed job: `POST /jobs/<id>/retry` and `flask jobs retry`."""
+
+from collections.abc import Iterator
+from functools import partial
+
+import pytest
+from flask import Flask
+
+from app.jobs.runner import ATTEMPTS, JobFailed, Work
+from tests.clients import Client, at_once, problem
+from tests.conftest import every_database
+from tests.jobs.conftest import Enqueue, Handles
+from tests.jobs.workers import add_book, claim, job, row, run, shelf
+
+
+@pytest.fixture
+def failed(app: Flask, handles: Handles, enqueue: Enqueue) -> int:
+    """A job that has failed after its first batch, and would succeed now."""
+    tries = []
+
+    @handles
+    def add_books(work: Work) -> Iterator[None]:
+        tries.append(work.done)
+        while work.done < 3:
+            if work.done == 1 and len(tries) == 1:
+                raise JobFailed("The second book is missing.")
+            add_book(work, work.done)
+            work.result = {"input": work.open().read().decode()}
+            yield
+
+    job_id = enqueue(b"three books")
+    run(app, job_id)
+    return job_id
+
+
+@every_database
+def test_a_failed_job_that_is_retried_waits_like_a_new_one(
+    app: Flask, ada: Client, announced: list[int], failed: int
+) -> None:
+    response = ada.post(f"/jobs/{failed}/retry")
+    assert response.status_code == 202
+    assert response.json == job(ada, failed)
+    assert (response.json["status"], response.json["attempts"]) == ("queued", 0)
+    assert response.json["error"] is response.json["finished_at"] is None
+    assert announced == [failed, failed]
+    assert row(app, failed)["wake_at"] is not None
+
+
+@every_database
+def test_a_retried_job_goes_on_from_its_last_batch(app: Flask, ada: Client, failed: int) -> None:
+    ada.post(f"/jobs/{failed}/retry")
+    assert job(ada, failed)["progress"]["done"] == 1
+    run(app, failed)
+    read = job(ada, failed)
+    assert (read["status"], read["attempts"], read["result"]) == ("succeeded", 1, {"input": "three books"})
+    assert shelf(ada) == ["0", "1", "2"]
+
+
+@every_database
+def test_a_retried_job_has_all_its_attempts(app: Flask, ada: Client, handles: Handles, enqueue: Enqueue) -> None:
+    @handles
+    def break_off(work: Work) -> Iterator[None]:
+        yield
+        raise ConnectionError
+
+    job_id = enqueue()
+    for _ in range(2):
+        statuses = []
+        for _ in range(ATTEMPTS):
+            run(app, job_id)
+            statuses.append(job(ada, job_id)["status"])
+        assert statuses == ["queued", "queued", "failed"]
+        ada.post(f"/jobs/{job_id}/retry")
+
+
+@every_database
+@pytest.mark.parametrize("status", ["queued", "running", "succeeded", "cancelled"])
+def test_only_a_failed_job_can_be_retried(
+    app: Flask, ada: Client, handles: Handles, enqueue: Enqueue, announced: list[int], status: str
+) -> None:
+    @handles
+    def finish(work: Work) -> Iterator[None]:
+        yield
+
+    job_id = enqueue()
+    if status == "running":
+        claim(app, job_id)
+    elif status == "succeeded":
+        run(app, job_id)
+    elif status == "cancelled":
+        ada.post(f"/jobs/{job_id}/cancel")
+    before = row(app, job_id)
+    answer, body = problem(ada.post(f"/jobs/{job_id}/retry"))
+    assert (answer, body["detail"]) == (409, f"Only a failed job can be retried: it is {status}.")
+    assert row(app, job_id) == before
+    assert announced == [job_id]
+
+
+@every_database
+def test_nobody_retries_the_job_of_another(ada: Client, bob: Client, announced: list[int], failed: int) -> None:
+    assert problem(bob.post(f"/jobs/{failed}/retry"))[0] == 404
+    assert job(ada, failed)["status"] == "failed"
+    assert announced == [failed]
+
+
+@every_database
+def test_of_two_that_retry_a_job_at_once_one_does(ada: Client, announced: list[int], failed: int) -> None:
+    answers = at_once(partial(ada.post, f"/jobs/{failed}/retry"))
+    assert sorted(answer.status_code for answer in answers) == [202, 409]
+    assert announced == [failed, failed]
+
+
+def test_an_operator_retries_the_job_of_anyone(app: Flask, ada: Client, announced: list[int], failed: int) -> None:
+    result = app.test_cli_runner().invoke(args=["jobs", "retry", str(failed)])
+    assert (result.exit_code, result.output) == (0, f"Job {failed} is back in the queue.\n")
+    assert job(ada, failed)["status"] == "queued"
+    assert announced == [failed, failed]
+
+
+def test_an_operator_is_told_that_a_job_has_not_failed(app: Flask, ada: Client, enqueue: Enqueue) -> None:
+    job_id = enqueue()
+    result = app.test_cli_runner().invoke(args=["jobs", "retry", str(job_id)])
+    assert (result.exit_code, result.output) == (1, "Error: Only a failed job can be retried: it is queued.\n")
+
+
+def test_an_operator_is_told_that_there_is_no_such_job(app: Flask) -> None:
+    result = app.test_cli_runner().invoke(args=["jobs", "retry", str(2**53)])
+    assert (result.exit_code, result.output) == (1, f"Error: There is no job {2**53}.\n")
+
+
+@pytest.mark.parametrize("job_id", ["0", "-1", "two", str(2**70)])
+def test_an_operator_is_told_that_something_is_no_id(app: Flask, job_id: str) -> None:
+    result = app.test_cli_runner().invoke(args=["jobs", "retry", "--", job_id])
+    assert result.exit_code == 2
+    assert "Invalid value for 'JOB_ID'" in result.output

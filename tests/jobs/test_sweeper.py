@@ -1,0 +1,249 @@
+"""The sweep: no job is forgotten, whatever became of its message or its worker."""
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import partial
+from threading import Barrier, local
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import event, insert, text, update
+from sqlalchemy.exc import OperationalError
+
+from app.core.database import utcnow
+from app.core.extensions import db
+from app.jobs import service, sweeper
+from app.jobs.models import Job
+from app.jobs.runner import ATTEMPTS, JobFailed, Work
+from tests.clients import Client, at_once
+from tests.conftest import every_database
+from tests.jobs.conftest import KIND, Enqueue, Handles
+from tests.jobs.workers import claim, job, row, run, sweep, wake
+
+Statements = list[tuple[str, Any]]
+
+
+def lose(app: Flask, job_id: int) -> None:
+    """Let a worker die that has just claimed a job, and its lease end."""
+    assert claim(app, job_id)
+    wake(app, job_id)
+
+
+@contextmanager
+def recorded(app: Flask) -> Iterator[Statements]:
+    """Every statement that the database is sent."""
+    seen: Statements = []
+
+    def record(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        seen.append((statement, parameters))
+
+    with app.app_context():
+        event.listen(db.engine, "before_cursor_execute", record)
+        yield seen
+        event.remove(db.engine, "before_cursor_execute", record)
+
+
+@every_database
+def test_a_job_that_has_waited_too_long_is_announced_again(app: Flask, enqueue: Enqueue, announced: list[int]) -> None:
+    job_id = enqueue()
+    before = row(app, job_id)
+    wake(app, job_id)
+    assert sweep(app) == 1
+    assert announced == [job_id, job_id]
+    after = row(app, job_id)
+    assert service.PATIENCE / 2 < after.pop("wake_at") - utcnow() <= service.PATIENCE
+    assert after == {name: value for name, value in before.items() if name != "wake_at"}
+    assert sweep(app) == 0
+    assert len(announced) == 2
+
+
+@every_database
+def test_a_job_in_a_long_queue_is_announced_less_often_yet_within_a_minute(app: Flask, enqueue: Enqueue) -> None:
+    job_id = enqueue()
+    with app.app_context():
+        db.session.execute(update(Job).values(created_at=utcnow() - timedelta(hours=1)))
+        db.session.commit()
+    wake(app, job_id)
+    assert sweep(app) == 1
+    assert timedelta(seconds=30) < row(app, job_id)["wake_at"] - utcnow() < timedelta(seconds=60)
+
+
+@every_database
+def test_a_job_that_was_lost_with_its_worker_goes_back_to_the_queue(
+    app: Flask, enqueue: Enqueue, announced: list[int]
+) -> None:
+    job_id = enqueue()
+    lose(app, job_id)
+    assert sweep(app) == 1
+    assert announced == [job_id, job_id]
+    after = row(app, job_id)
+    assert (after["status"], after["claim"], after["attempts"]) == ("queued", None, 1)
+    assert service.PATIENCE / 2 < after["wake_at"] - utcnow() <= service.PATIENCE
+    assert claim(app, job_id)
+
+
+@every_database
+def test_a_job_that_was_lost_three_times_fails_with_its_reason(
+    app: Flask, ada: Client, enqueue: Enqueue, announced: list[int]
+) -> None:
+    job_id, other = enqueue(), enqueue()
+    for _ in range(ATTEMPTS):
+        lose(app, job_id)
+        assert sweep(app) == 1
+    read = job(ada, job_id)
+    assert (read["status"], read["attempts"]) == ("failed", 3)
+    assert read["error"] == "It was lost together with its worker, 3 times."
+    assert read["finished_at"] is not None
+    assert announced == [job_id, other, job_id, job_id]
+    assert claim(app, job_id) is None
+    assert claim(app, other)
+
+
+@every_database
+def test_a_sweep_leaves_everything_else_alone(
+    app: Flask, ada: Client, handles: Handles, enqueue: Enqueue, announced: list[int]
+) -> None:
+    @handles
+    def end_somehow(work: Work) -> Iterator[None]:
+        if work.open().read() == b"break off":
+            raise ConnectionError
+        if work.open().read() == b"fail":
+            raise JobFailed("It cannot be done.")
+        yield
+
+    jobs = [enqueue(data) for data in (b"succeed", b"fail", b"break off")]
+    for job_id in jobs:
+        run(app, job_id)
+    jobs += [enqueue(), enqueue(), enqueue()]
+    ada.post(f"/jobs/{jobs[-1]}/cancel")
+    claim(app, jobs[-2])
+    before = [row(app, job_id) for job_id in jobs]
+    statuses = [state["status"] for state in before]
+    assert statuses == ["succeeded", "failed", "queued", "queued", "running", "cancelled"]
+    announced.clear()
+    assert sweep(app) == 0
+    assert [row(app, job_id) for job_id in jobs] == before
+    assert announced == []
+
+
+def enqueue_many(app: Flask, owner: Client, count: int, **values: Any) -> None:
+    """Write the rows of many jobs at once."""
+    state = {"owner_id": owner.get("/users/me").json["id"], "kind": KIND, "created_at": utcnow()} | values
+    with app.app_context():
+        db.session.execute(insert(Job), [state for _ in range(count)])
+        db.session.commit()
+
+
+@every_database
+def test_a_sweep_wakes_a_hundred_jobs_at_most_and_the_oldest_first(
+    app: Flask, ada: Client, announced: list[int]
+) -> None:
+    enqueue_many(app, ada, 103, wake_at=utcnow())
+    jobs = [item["id"] for item in ada.get("/jobs?limit=100").json["items"]]  # the newest first
+    oldest = jobs[:3]
+    wake(app, *oldest)
+    assert sweep(app) == 100
+    assert sorted(announced[:3]) == sorted(oldest)
+    assert len(set(announced)) == len(announced) == 100
+    assert sweep(app) == 3
+    assert len(set(announced)) == len(announced) == 103
+    assert sweep(app) == 0
+
+
+@every_database
+def test_many_sweepers_together_change_each_job_once(
+    app: Flask, enqueue: Enqueue, announced: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweepers, wake_one = 4, sweeper._wake
+    all_have_looked, here = Barrier(sweepers), local()
+
+    def wait_and_wake(due: Any) -> bool:
+        if not hasattr(here, "waited"):
+            here.waited = True
+            all_have_looked.wait(timeout=10)
+        return wake_one(due)
+
+    jobs = [enqueue() for _ in range(12)]
+    for job_id in jobs[::2]:
+        lose(app, job_id)
+    for _ in range(ATTEMPTS - 1):
+        sweep(app)
+        lose(app, jobs[0])
+    wake(app, *jobs)
+    announced.clear()
+    monkeypatch.setattr(sweeper, "_wake", wait_and_wake)
+    assert sum(at_once(partial(sweep, app), sweepers)) == len(jobs)
+    assert sorted(announced) == jobs[1:]
+    assert [row(app, job_id)["status"] for job_id in jobs] == ["failed"] + ["queued"] * 11
+
+
+@every_database
+@pytest.mark.parametrize("meanwhile", ["a batch", "a cancellation"])
+def test_what_happens_to_a_job_after_the_sweep_has_looked_stays(
+    app: Flask, ada: Client, enqueue: Enqueue, announced: list[int], monkeypatch: pytest.MonkeyPatch, meanwhile: str
+) -> None:
+    wake_one = sweeper._wake
+    seen: list[dict[str, Any]] = []
+
+    def change_and_wake(due: Any) -> bool:
+        if meanwhile == "a batch":
+            with app.app_context():
+                db.session.execute(update(Job).values(wake_at=utcnow()))
+                db.session.commit()
+        else:
+            ada.post(f"/jobs/{job_id}/cancel")
+        seen.append(row(app, job_id))
+        return wake_one(due)
+
+    job_id = enqueue()
+    lose(app, job_id)
+    monkeypatch.setattr(sweeper, "_wake", change_and_wake)
+    assert sweep(app) == 0
+    assert seen == [row(app, job_id)]
+    assert announced == [job_id]
+
+
+@every_database
+def test_a_sweep_that_finds_nothing_is_one_query_of_an_index(app: Flask, ada: Client, database: str) -> None:
+    enqueue_many(app, ada, 3000, status="succeeded")
+    with recorded(app) as statements:
+        assert sweep(app) == 0
+    ((statement, parameters),) = statements
+    explain = {"sqlite": "EXPLAIN QUERY PLAN", "postgresql": "EXPLAIN (FORMAT JSON)", "mariadb": "EXPLAIN FORMAT=JSON"}
+    with app.app_context(), db.engine.connect() as connection:
+        connection.execute(text({"mariadb": "ANALYZE TABLE jobs"}.get(database, "ANALYZE")))
+        plan = connection.exec_driver_sql(f"{explain[database]} {statement}", parameters).all()
+    told = json.dumps([list(line) for line in plan])
+    assert "ix_jobs_wake_at" in told
+    assert not re.search(r"SCAN jobs|Seq Scan|TEMP B-TREE|filesort", told)
+
+
+def test_a_database_that_is_away_is_asked_again_at_irregular_intervals(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    pauses: list[float] = []
+
+    class Stopped(Exception):
+        """The worker has stopped."""
+
+    def fail() -> int:
+        faults = [OperationalError("SELECT", {}, Exception("no route")), AttributeError("a driver's bug")]
+        raise faults[len(pauses) % 2]
+
+    def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 50:
+            raise Stopped
+
+    monkeypatch.setattr(sweeper, "sweep", fail)
+    monkeypatch.setattr(sweeper, "time", SimpleNamespace(sleep=pause))
+    with pytest.raises(Stopped):
+        sweeper.sweep_forever(app)
+    assert 4 <= min(pauses) < 4.6
+    assert 5.4 < max(pauses) <= 6
+    assert [line.levelname for line in caplog.records] == ["WARNING", "ERROR"] * 25
