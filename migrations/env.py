@@ -35,9 +35,7 @@ def prepare(connection: Connection) -> None:
     elif connection.dialect.name in ("mysql", "mariadb"):
         connection.exec_driver_sql(f"SET SESSION lock_wait_timeout = {LOCK_TIMEOUT}")
     else:
-        driver = connection.connection.driver_connection
-        assert driver is not None
-        driver.rollback()
+        driver: Any = connection.connection.driver_connection
         driver.execute("PRAGMA foreign_keys=OFF")  # heeded only outside a transaction
     connection.commit()
 

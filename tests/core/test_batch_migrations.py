@@ -38,8 +38,9 @@ def test_a_table_that_is_altered_keeps_the_rows_that_refer_to_it(kind: str, tmp_
         variables = environment(service_variables(url, f"sqla+sqlite:///{tmp_path}/broker.db"))
 
         def flask(*arguments: str) -> str:
-            command = [BIN / "flask", "db", *arguments, "--directory", migrations]
-            return subprocess.run(command, cwd=ROOT, env=variables, check=True, capture_output=True, text=True).stdout
+            command = [str(BIN / "flask"), "db", *arguments, "--directory", str(migrations)]
+            done = subprocess.run(command, cwd=ROOT, env=variables, check=True, capture_output=True, text=True)
+            return str(done.stdout)
 
         flask("upgrade")
         engine = create_engine(database_url(url))
