@@ -57,6 +57,7 @@ def upgrade() -> None:
             ["owner_id", "created_at", "id"],
             unique=False,
         )
+        batch_op.create_index(batch_op.f("ix_books_owner_id_id"), ["owner_id", "id"], unique=False)
         batch_op.create_index(batch_op.f("ix_books_owner_id_title_id"), ["owner_id", "title", "id"], unique=False)
 
     op.create_table(
@@ -108,9 +109,30 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("job_id", "part", name=op.f("pk_job_inputs")),
     )
 
+    op.create_table(
+        "idempotency_keys",
+        sa.Column("id", database.BigInt, nullable=False),
+        sa.Column("user_id", database.BigInt, nullable=False),
+        sa.Column("key", sa.String(length=255), nullable=False),
+        sa.Column("fingerprint", sa.String(length=64), nullable=False),
+        sa.Column("claim", sa.String(length=32), nullable=False),
+        sa.Column("claimed_at", database.UTCDateTime(), nullable=False),
+        sa.Column("status", sa.Integer(), nullable=True),
+        sa.Column("headers", sa.JSON(), nullable=True),
+        sa.Column("body", database.Bytes, nullable=True),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["users.id"], name=op.f("fk_idempotency_keys_user_id_users"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_idempotency_keys")),
+        sa.UniqueConstraint("user_id", "key", name=op.f("uq_idempotency_keys_user_id_key")),
+    )
+    with op.batch_alter_table("idempotency_keys", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_idempotency_keys_claimed_at"), ["claimed_at"], unique=False)
+
 
 def downgrade() -> None:
     """Undo."""
+    op.drop_table("idempotency_keys")
     op.drop_table("job_inputs")
     op.drop_table("sessions")
     op.drop_table("jobs")
