@@ -15,6 +15,7 @@ from app.core.openapi import Documentation
 from app.core.parsing import Request
 from app.core.problems import register_error_handlers
 from app.core.settings import Settings, load_settings
+from app.core.unit_of_work import init_unit_of_work
 from app.core.urls import database_url
 
 API = "/api/v1"
@@ -57,6 +58,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=0, x_port=hops)  # type: ignore[method-assign]
 
     db.init_app(app)
+    init_unit_of_work(app)  # after Flask-SQLAlchemy: what is registered last is torn down first
     with app.app_context():
         prepare_engine(db.engine)
     migrate.init_app(app, db)

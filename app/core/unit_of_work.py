@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from typing import Any, cast
 
+from flask import Flask
 from sqlalchemy import CursorResult, UpdateBase
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from app.core.extensions import db
 from app.core.problems import Problem
@@ -42,6 +43,17 @@ def commit() -> None:
 
 
 def rollback() -> None:
-    """Undo what was not committed, and forget what waited for it."""
+    """Undo what was not committed, and forget what waited for it. A server that has gone has undone it by itself."""
     db.session.info.pop("after_commit", None)
-    db.session.rollback()
+    try:
+        db.session.rollback()
+    except DBAPIError:
+        db.session().invalidate()
+
+
+def init_unit_of_work(app: Flask) -> None:
+    """End the transaction that a request has read in; a failure of that must not spoil its answer."""
+
+    @app.teardown_appcontext
+    def end(_error: BaseException | None) -> None:
+        rollback()

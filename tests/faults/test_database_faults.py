@@ -14,8 +14,11 @@ from typing import Any
 
 import pytest
 import requests
+from flask import Response
 
-from tests.clients import book
+from app import create_app
+from tests.clients import book, sign_up
+from tests.conftest import make_settings
 from tests.faults.databases import SERVERS, DatabaseServer, frozen
 from tests.faults.processes import Deploy, csv_of, deploy, isbn13, progress
 from tests.formation import HttpClient, Service, wait_for
@@ -114,6 +117,25 @@ def test_a_restart_under_load_costs_503s_for_seconds_and_no_job(
     assert len(rows) == len(set(rows))
     assert set(load.added) <= set(rows)
     assert {isbn13(i) for i in range(ROWS) if i % 100 != 99} <= set(rows)
+
+
+@on_each_server
+def test_an_answer_outlives_the_database_that_it_was_read_from(server: DatabaseServer, deployed: Deploy) -> None:
+    """The server goes when the answer is made, and before the transaction has ended. Fails when a failure to end it
+    leaves the request, as Flask-SQLAlchemy has it: the client is told 500.
+    """
+    app = create_app(make_settings(server.url, str(deployed.variables["BROKER_URL"])))
+    leaving = Event()
+
+    @app.after_request
+    def leave(response: Response) -> Response:
+        if leaving.is_set():
+            server.stop()
+        return response
+
+    ada = sign_up(app, "ada@example.org")
+    leaving.set()
+    assert ada.get("/books").status_code == 200
 
 
 @on_each_server
