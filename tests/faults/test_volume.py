@@ -89,6 +89,7 @@ def roomy(broker_kind: str, tmp_path: Path) -> Iterator[Deploy]:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("broker_kind", ["redis"])
 def test_a_million_rows_take_little_memory_show_their_progress_and_leave_the_api_fast(
