@@ -14,7 +14,6 @@ from tests.services import new_broker, new_database
 REQUEST_ID = "acceptance-0123456789abcdef"
 
 
-@pytest.mark.slow
 @pytest.mark.services
 @pytest.mark.parametrize(
     ("database", "broker"), [("sqlite", "embedded"), ("postgresql", "rabbitmq"), ("mariadb", "redis")]
@@ -99,10 +98,10 @@ def assert_one_request_id_leads_from_web_to_worker(formation: Formation, job: di
         ]
         return [(event["formation"], event["message"], event.get("labels", {}).get("job_id")) for event in caused]
 
-    wait_for("the worker has logged the end", lambda: any("ended" in message for _, message, _ in lines()), 5)
+    wait_for("the worker has logged the end", lambda: any("succeeded" in message for _, message, _ in lines()), 5)
     assert ("web", "POST /api/v1/books/imports 202", None) in lines()
     assert ("worker", "books.import started, attempt 1, at 0", job["id"]) in lines()
-    assert ("worker", "books.import ended, at 10000", job["id"]) in lines()
+    assert ("worker", "books.import succeeded, at 10000", job["id"]) in lines()
 
 
 def pages(user: HttpClient) -> list[Book]:
