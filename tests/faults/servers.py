@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,7 +17,7 @@ from tests.formation import free_port, wait_for
 from tests.services import skip_or_fail
 
 
-class BrokerServer:
+class BrokerServer(ABC):
     """A server process, in a group of its own."""
 
     url: str
@@ -40,9 +41,9 @@ class BrokerServer:
             )  # fmt: skip
         wait_for(f"{self.command[0]} answers", self.answers, 40)
 
+    @abstractmethod
     def answers(self) -> bool:
         """Whether clients can connect."""
-        raise NotImplementedError
 
     def send(self, number: int) -> None:
         """Signal every process of the server."""
