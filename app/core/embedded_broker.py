@@ -2,6 +2,7 @@
 
 # mypy: allow-untyped-calls
 
+from contextlib import suppress
 from typing import Any
 
 from kombu.transport import sqlalchemy
@@ -23,9 +24,12 @@ class Channel(sqlalchemy.Channel):
         client = self.connection.client
         connect_args = client.transport_options.get("connect_args", {})
         engine = create_engine(client.hostname, poolclass=NullPool, connect_args=connect_args)
-        try:
-            metadata.create_all(engine)
-        except OperationalError:  # the table was not there when SQLAlchemy looked, and was when it came to create it
+        for _ in metadata.tables:
+            # A table that was not there when SQLAlchemy looked may be there when it comes to create it: once for each.
+            with suppress(OperationalError):
+                metadata.create_all(engine)
+                break
+        else:
             metadata.create_all(engine)
         return engine, sessionmaker(engine)
 
