@@ -8,7 +8,7 @@ from tests.faults.conftest import on_each_pair
 from tests.faults.processes import Deploy, csv_of, progress
 from tests.formation import wait_for
 
-ROWS = 20_000
+ROWS = 100_000
 
 
 @on_each_pair

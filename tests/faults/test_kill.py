@@ -9,7 +9,7 @@ from tests.faults.processes import Deploy, csv_of, progress
 from tests.formation import wait_for
 from tests.services import BROKERS, DATABASES
 
-ROWS = 20_000
+ROWS = 40_000
 GOOD = ROWS - ROWS // 100
 
 
