@@ -5,6 +5,7 @@ from pathlib import Path
 
 import flask_migrate
 from pydantic import SecretStr
+from stdnum.ean import calc_check_digit
 
 from app import create_app
 from app.core.settings import Settings
@@ -39,5 +40,4 @@ def seed(folder: Path) -> str:
 
 def _isbn(number: int) -> str:
     digits = f"978{number:09}"
-    total = sum(int(digit) * (3 if place % 2 else 1) for place, digit in enumerate(digits))
-    return f"{digits}{-total % 10}"
+    return digits + calc_check_digit(digits)

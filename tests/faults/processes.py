@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.clients import isbn
 from tests.formation import HttpClient, Program, Service, environment, service_variables, wait_for
 
 
@@ -92,12 +93,5 @@ def progress(user: HttpClient, job: str) -> int:
 
 def csv_of(rows: int) -> bytes:
     """A CSV file of so many books, all different, one in a hundred without an ISBN."""
-    books = (f"Book {i},Author {i % 97},{'' if i % 100 == 99 else isbn13(i)},{1500 + i % 500},eng" for i in range(rows))
+    books = (f"Book {i},Author {i % 97},{'' if i % 100 == 99 else isbn(i)},{1500 + i % 500},eng" for i in range(rows))
     return "\n".join(["title,author,isbn,year,language", *books]).encode()
-
-
-def isbn13(number: int) -> str:
-    """A valid ISBN-13."""
-    digits = f"978{number:09}"
-    total = sum(int(digit) * (3 if place % 2 else 1) for place, digit in enumerate(digits))
-    return f"{digits}{-total % 10}"

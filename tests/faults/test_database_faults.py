@@ -18,9 +18,10 @@ from flask import Response
 
 from app import create_app
 from tests.clients import book, sign_up
+from tests.clients import isbn as isbn13
 from tests.conftest import make_settings
 from tests.faults.databases import SERVERS, DatabaseServer, frozen
-from tests.faults.processes import Deploy, csv_of, deploy, isbn13, progress
+from tests.faults.processes import Deploy, csv_of, deploy, progress
 from tests.formation import HttpClient, Service, wait_for
 from tests.services import skip_or_fail
 

@@ -17,8 +17,9 @@ from sqlalchemy import create_engine, text
 
 from app.core.urls import database_url
 from tests.clients import book
+from tests.clients import isbn as isbn13
 from tests.faults.conftest import PAIRS, on_each_pair
-from tests.faults.processes import Deploy, csv_of, deploy, isbn13
+from tests.faults.processes import Deploy, csv_of, deploy
 from tests.formation import HttpClient, Service, wait_for
 from tests.services import new_broker, new_database
 
