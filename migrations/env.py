@@ -1,5 +1,6 @@
 """How Alembic runs here: `flask db` calls this, with the application's engine and models."""
 
+import logging
 from typing import Any, Literal
 
 import click
@@ -12,6 +13,9 @@ from app.core import database
 from app.core.extensions import db
 
 LOCK_TIMEOUT = 5  # seconds; a migration that waits for a lock makes every request behind it wait, too
+TURN_TIMEOUT = 600  # seconds; two releases at once: one migrates, and the other waits until it is through
+
+logger = logging.getLogger("app.migrations")
 
 
 def write_type(kind: str, item: Any, _context: Any) -> str | Literal[False]:
@@ -29,15 +33,44 @@ def leave_out_empty_revisions(_context: Any, _revision: Any, directives: list[An
 
 
 def prepare(connection: Connection) -> None:
-    """Bound the wait for locks, and keep SQLite, where a changed table is made anew, from cascading its disposal."""
-    if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql(f"SET lock_timeout = '{LOCK_TIMEOUT}s'")
-    elif connection.dialect.name in ("mysql", "mariadb"):
-        connection.exec_driver_sql(f"SET SESSION lock_wait_timeout = {LOCK_TIMEOUT}")
-    else:
+    """Keep SQLite, where a changed table is made anew, from cascading its disposal; and let it wait for its turn."""
+    if connection.dialect.name == "sqlite":
         driver: Any = connection.connection.driver_connection
         driver.execute("PRAGMA foreign_keys=OFF")  # heeded only outside a transaction
-    connection.commit()
+        driver.execute(f"PRAGMA busy_timeout={TURN_TIMEOUT * 1000}")
+
+
+def take_turn(connection: Connection) -> None:
+    """Wait until nobody else migrates this database; then bound the wait for what requests have locked.
+
+    PostgreSQL forgets both with the transaction, so that a pooler's next client does not inherit them. SQLite has
+    waited already: its transaction began by taking the one lock that there is.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{TURN_TIMEOUT}s'")
+        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('migrations'))")
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}s'")
+    elif connection.dialect.name in ("mysql", "mariadb"):
+        turn = f"SELECT GET_LOCK(SHA1(CONCAT('migrations of ', DATABASE())), {TURN_TIMEOUT})"
+        if connection.exec_driver_sql(turn).scalar() != 1:
+            raise click.ClickException(f"Another process has been migrating this database for {TURN_TIMEOUT} seconds.")
+        connection.exec_driver_sql(f"SET SESSION lock_wait_timeout = {LOCK_TIMEOUT}")
+
+
+def is_rolled_back() -> bool:
+    """Whether `flask db upgrade` was called by a release older than the schema, which a rollback leaves as it is.
+
+    A platform runs the release phase on a rollback, too. The newer schema bears the older code (see the first
+    migration), so there is nothing to do. Any other command refuses a revision that it does not know.
+    """
+    command = click.get_current_context(silent=True)
+    if command is None or command.info_name != "upgrade" or command.params.get("revision") != "head":
+        return False
+    known = {script.revision for script in context.script.walk_revisions()}
+    newer = set(context.get_context().get_current_heads()) - known
+    if newer:
+        logger.warning("the schema is at %s, of a newer release, and stays as it is", ", ".join(newer))
+    return bool(newer)
 
 
 def run() -> None:
@@ -45,6 +78,7 @@ def run() -> None:
     options = current_app.extensions["migrate"].configure_args | {
         "process_revision_directives": leave_out_empty_revisions,
         "render_item": write_type,
+        "transactional_ddl": db.engine.dialect.name != "mysql",  # SQLite can, too, though Alembic thinks it cannot
     }
     try:
         connection = db.engine.connect()
@@ -52,12 +86,16 @@ def run() -> None:
         where = db.engine.url.render_as_string(hide_password=True)
         reason, *_ = str(error.orig).splitlines()  # PostgreSQL's driver goes on with guesses
         raise click.ClickException(f"The database at {where} does not answer: {reason}") from None
-    with connection:
-        prepare(connection)
-        context.configure(connection=connection, target_metadata=db.metadata, **options)
-        with context.begin_transaction():
-            context.run_migrations()
-    db.engine.dispose()  # what was prepared for migrations is not for requests
+    try:
+        with connection:
+            prepare(connection)
+            context.configure(connection=connection, target_metadata=db.metadata, **options)
+            with context.begin_transaction():
+                take_turn(connection)
+                if not is_rolled_back():
+                    context.run_migrations()
+    finally:
+        db.engine.dispose()  # what was prepared for migrations is not for requests
 
 
 run()

@@ -44,12 +44,14 @@ def _well(name: str, answer: Future[None]) -> bool:
     return True
 
 
-def _database() -> None:
+def check_database() -> None:
+    """Raise an error unless the database answers."""
     with reading(db.engine) as connection:
         connection.execute(text("SELECT 1"))
 
 
-def _migrations() -> None:
+def check_migrations() -> None:
+    """Raise an error unless the schema is one that this code can work on."""
     with reading(db.engine) as connection:
         current = connection.scalar(text("SELECT version_num FROM alembic_version"))
     head, known = _revisions()
@@ -58,7 +60,8 @@ def _migrations() -> None:
         raise RuntimeError(f"the schema is at {current}, the code at {head}: run flask db upgrade")
 
 
-def _broker() -> None:
+def check_broker() -> None:
+    """Raise an error unless the broker takes a message."""
     broker: Broker = current_app.extensions["broker"]
     broker.check()
 
@@ -69,4 +72,8 @@ def _revisions() -> tuple[str | None, set[str]]:
     return scripts.get_current_head(), {script.revision for script in scripts.walk_revisions()}
 
 
-CHECKS: dict[str, Callable[[], None]] = {"database": _database, "migrations": _migrations, "broker": _broker}
+CHECKS: dict[str, Callable[[], None]] = {
+    "database": check_database,
+    "migrations": check_migrations,
+    "broker": check_broker,
+}

@@ -8,6 +8,7 @@ import logging
 import random
 import time
 from typing import Any
+from uuid import uuid4
 
 from flask import Flask
 from sqlalchemy import Row, select, update
@@ -15,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.core.database import reading, utcnow
 from app.core.extensions import db
+from app.core.heartbeat import beat
 from app.core.logging import caused_by
 from app.core.unit_of_work import affected_rows, commit
 from app.jobs.models import Job
@@ -53,11 +55,13 @@ def _wake(job: Row[*tuple[Any, ...]]) -> bool:
 
 
 def sweep_forever(app: Flask) -> None:
-    """Sweep at intervals; a database that is away is asked again at the next."""
+    """Sweep at intervals, and say that this worker lives; a database that is away is asked again at the next."""
+    worker = uuid4().hex
     while True:
         try:
             with app.app_context():
                 sweep()
+                beat(worker)
         except SQLAlchemyError as error:
             logger.warning("no sweep, the database does not answer: %s", error)
         except Exception:  # without its sweeper, a worker would forget lost jobs for as long as it lives
