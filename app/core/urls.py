@@ -7,8 +7,6 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 import dj_database_url
-import psycopg
-import pymysql
 from sqlalchemy import URL
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -136,11 +134,13 @@ def _mysql_options(options: dict[str, Any]) -> dict[str, Any]:
 
 def _check_options(url: URL) -> None:
     """Let the driver judge the query options now; it would refuse a wrong one at every connection."""
+    dialect = url.get_dialect()
+    driver: Any = dialect.import_dbapi()  # the one that is needed: loading a driver takes a while
     try:
-        if url.get_backend_name() == "postgresql":
-            psycopg.conninfo.make_conninfo("", **cast(Any, url.query))
+        if dialect.name == "postgresql":
+            driver.conninfo.make_conninfo("", **url.query)
         else:
-            _, arguments = url.get_dialect()().create_connect_args(url)
-            inspect.signature(pymysql.connect).bind(**arguments)
-    except (ValueError, TypeError, psycopg.ProgrammingError):
+            _, arguments = dialect().create_connect_args(url)
+            inspect.signature(driver.connect).bind(**arguments)
+    except (ValueError, TypeError, driver.ProgrammingError):
         raise ValueError("has a query option that the driver does not take") from None
