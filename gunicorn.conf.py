@@ -1,6 +1,7 @@
 """gunicorn, which `web` in the Procfile runs (factor VII: the service binds its own port)."""
 
 import socket
+from pathlib import Path
 from typing import Any
 
 from app.core.extensions import db
@@ -8,20 +9,21 @@ from app.core.logging import logging_config
 from app.core.settings import load_settings
 
 
-def _address(port: int) -> str:
-    """All interfaces; an IPv6 socket takes IPv4, too, where the machine has IPv6 at all."""
+def _addresses(port: int) -> list[str]:
+    """All interfaces: an IPv6 socket takes IPv4, too, unless the machine keeps the two apart or has no IPv6 at all."""
     try:
         with socket.socket(socket.AF_INET6) as probe:
             probe.bind(("::", 0))
+            apart = probe.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
     except OSError:
-        return f"0.0.0.0:{port}"
-    return f"[::]:{port}"
+        return [f"0.0.0.0:{port}"]
+    return [f"[::]:{port}", f"0.0.0.0:{port}"] if apart else [f"[::]:{port}"]
 
 
 settings = load_settings()
 
 wsgi_app = "app:create_app()"
-bind = _address(settings.port)
+bind = _addresses(settings.port)
 workers = settings.web_concurrency
 worker_class = "gthread"
 threads = settings.web_threads
@@ -30,6 +32,7 @@ keepalive = 95  # seconds; longer than the router keeps idle connections (90), o
 graceful_timeout = 25  # seconds to finish what has begun; platforms kill after 30
 limit_request_line = 8190  # the most there is: a cursor may hold a title of 500 characters
 control_socket_disable = True  # it would want a writable home
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108  # heartbeats in memory, not on a disk
 
 logconfig_dict = logging_config(settings)
 access_log_format = "%({x-request-id}o)s"  # app.core.logging writes the line, from gunicorn's atoms

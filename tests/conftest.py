@@ -1,5 +1,6 @@
 """What all tests share: an application on each database, built by the migrations, and clients that speak to it."""
 
+import os
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -19,8 +20,11 @@ from app.core.settings import Settings
 from app.jobs import runner
 from app.jobs.models import Job
 from tests.clients import Client, sign_up
-from tests.services import DATABASES, new_database
+from tests.services import DATABASES, new_broker, new_database
 
+# What an application in a test stands on, where the test does not say.
+DATABASE = os.environ.get("TEST_DATABASE", "sqlite")
+BROKER = os.environ.get("TEST_BROKER", "embedded")
 every_database = pytest.mark.parametrize("database", DATABASES, indirect=True)
 
 
@@ -52,7 +56,7 @@ def apps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], F
         def build(kind: str) -> Flask:
             if kind not in built:
                 url = stack.enter_context(new_database(kind, folder))
-                app = create_app(make_settings(url, f"sqla+sqlite:///{folder / kind}-broker.db"))
+                app = create_app(make_settings(url, stack.enter_context(new_broker(BROKER, folder))))
                 with app.app_context():
                     flask_migrate.upgrade()
                     stack.callback(db.engine.dispose)
@@ -64,8 +68,8 @@ def apps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], F
 
 @pytest.fixture
 def database(request: pytest.FixtureRequest) -> str:
-    """The kind of database under test: SQLite, unless a test is marked with `every_database`."""
-    return str(getattr(request, "param", "sqlite"))
+    """The kind of database under test: SQLite or `TEST_DATABASE`, unless a test is marked with `every_database`."""
+    return str(getattr(request, "param", DATABASE))
 
 
 @pytest.fixture

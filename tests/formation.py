@@ -59,9 +59,12 @@ def environment(variables: Variables) -> dict[str, str]:
 class Program:
     """A command in a session of its own. What it prints is kept; of its processes, nothing stays behind."""
 
+    apart = False  # whether what goes to stderr is kept apart, in `errors`
+
     def __init__(self, command: Sequence[str], folder: Path, variables: Variables, *, cwd: Path = ROOT) -> None:
         self.command, self.cwd = command, cwd
         self.output = folder / f"{Path(command[0]).name}.log"
+        self.errors = self.output.with_suffix(".err")
         self.variables = dict(variables)
         self._process: subprocess.Popen[bytes] | None = None
         self._begin = 0  # where this start's output begins: process ids of an earlier one may be others' by now
@@ -81,7 +84,7 @@ class Program:
 
     def start(self) -> None:
         """Start without waiting."""
-        with self.output.open("ab") as output:
+        with self.output.open("ab") as output, self.errors.open("ab") as errors:
             self._begin = output.tell()
             self._process = subprocess.Popen(
                 self.command,
@@ -89,7 +92,7 @@ class Program:
                 env=environment(self.variables),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
-                stderr=subprocess.STDOUT,
+                stderr=errors if self.apart else subprocess.STDOUT,
                 start_new_session=True,
             )
 
@@ -196,9 +199,11 @@ class Web(Service):
 class Formation(Service):
     """Web, worker and release, as one `honcho start` runs them."""
 
-    def __init__(self, database_url: str, broker_url: str, folder: Path, **variables: str | int) -> None:
+    def __init__(
+        self, database_url: str, broker_url: str, folder: Path, *, cwd: Path = ROOT, **variables: str | int
+    ) -> None:
         command = ["honcho", "--env", os.devnull, "--no-colour", "start"]
-        super().__init__(command, folder, service_variables(database_url, broker_url) | variables)
+        super().__init__(command, folder, service_variables(database_url, broker_url) | variables, cwd=cwd)
 
     def pid(self, process: str) -> int:
         """The process id, and so the group, of `web`, `worker` or `release`: a shell's, with the process below it."""

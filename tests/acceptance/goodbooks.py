@@ -1,10 +1,10 @@
-"""The 10,000 books of the acceptance test, and what a reader of the file alone would expect of their import."""
+"""The 10,000 books of the acceptance test: what a reader of the file alone would expect, and what comes out again."""
 
 import csv
 import io
 from dataclasses import dataclass, field
 
-from tests.formation import ROOT
+from tests.formation import ROOT, HttpClient
 
 FILE = ROOT.parent / "shared" / "data" / "goodbooks.csv"  # real books, beside the checkout: not ours to publish
 COLUMNS = ("title", "author", "isbn", "year", "language")
@@ -17,12 +17,12 @@ def content() -> bytes:
     return FILE.read_bytes() if FILE.exists() else generated()
 
 
-def generated() -> bytes:
+def generated(size: int = 10_000) -> bytes:
     """10,000 rows: 700 without ISBN, 23 with a wrong checksum, some without year or language, some years negative."""
     text = io.StringIO(newline="")
     rows = csv.writer(text)
     rows.writerow(COLUMNS)
-    for number in range(10_000):
+    for number in range(size):
         isbn = isbn_10(number)
         if number % 100 in (7, 19, 31, 43, 58, 76, 94):
             isbn = ""
@@ -90,3 +90,28 @@ class Expected:
     def rejected(self) -> list[int]:
         """The lines of all rows that cannot be imported."""
         return sorted(self.without_isbn + self.wrong_checksum)
+
+
+def pages(user: HttpClient) -> list[Book]:
+    """All books, page after page."""
+    books, url = [], "/api/v1/books?limit=100"
+    while url:
+        response = user.get(url)
+        page = response.json()
+        books += page["items"]
+        url = response.links.get("next", {}).get("url", "")
+        assert (page["next_cursor"] or "") in url
+        assert bool(page["next_cursor"]) == bool(url)
+    return [(book["title"], book["author"], book["isbn"], book["year"], book["language"]) for book in books]
+
+
+def exported(user: HttpClient) -> list[Book]:
+    """All books, as CSV has them."""
+    response = user.get("/books/export")
+    assert response.headers["Content-Type"] == "text/csv; charset=utf-8"
+    header, *rows = csv.reader(response.content.decode().splitlines())
+    assert tuple(header) == COLUMNS
+    return [
+        (title, author, isbn, int(year) if year else None, language or None)
+        for title, author, isbn, year, language in rows
+    ]

@@ -42,11 +42,11 @@ class Postgres(PostgresServer):
 class MariaDB:
     """MariaDB, one process. What is committed outlives it, not the machine."""
 
-    def __init__(self) -> None:
+    def __init__(self, address: str = "127.0.0.1") -> None:
         if not (shutil.which("mariadbd") and shutil.which("mariadb-install-db")):
             skip_or_fail("no MariaDB server is installed")
-        self.port = free_port()
-        self.url = f"mysql://root@127.0.0.1:{self.port}/barah"
+        self.address, self.port = address, free_port()
+        self.url = f"mysql://root@{address}:{self.port}/barah"
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -58,8 +58,9 @@ class MariaDB:
         try:
             subprocess.run([*install, "--skip-test-db"], check=True, capture_output=True, timeout=60)
             self.start()
-            with pymysql.connect(host="127.0.0.1", port=self.port, user="root") as connection:
+            with pymysql.connect(unix_socket=f"{self._folder}/socket", user="root") as connection:
                 connection.cursor().execute("CREATE DATABASE barah")
+                connection.cursor().execute("GRANT ALL ON *.* TO root@'%' IDENTIFIED BY ''")
         except BaseException:
             self.__exit__()
             raise
@@ -71,7 +72,7 @@ class MariaDB:
 
     def start(self) -> None:
         """Start, and wait until it answers."""
-        address = [f"--port={self.port}", "--bind-address=127.0.0.1", f"--socket={self._folder}/socket"]
+        address = [f"--port={self.port}", f"--bind-address={self.address}", f"--socket={self._folder}/socket"]
         quick = ["--skip-name-resolve", "--innodb-flush-log-at-trx-commit=2", f"--log-error={self._folder}/error.log"]
         command = ["mariadbd", "--no-defaults", *self._options, *address, *quick]
         self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
@@ -89,7 +90,7 @@ class MariaDB:
         return [self._process.pid]
 
     def _answers(self) -> bool:
-        with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1) as probe:
+        with suppress(OSError), socket.create_connection((self.address, self.port), timeout=1) as probe:
             return bool(probe.recv(1))
         return False
 

@@ -24,9 +24,9 @@ class BrokerServer(ABC):
     command: list[str]
     variables: dict[str, str]
 
-    def __init__(self) -> None:
+    def __init__(self, address: str = "127.0.0.1") -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="broker-"))
-        self.port = free_port()
+        self.address, self.port = address, free_port()
         self.variables = {}
         self._process: subprocess.Popen[bytes] | None = None
         self._begin = 0  # where the output of the latest start begins
@@ -61,7 +61,7 @@ class BrokerServer(ABC):
     def _left(self) -> bool:
         """Whether all its processes are gone, and so its port is free: the first does not wait for the others."""
         with suppress(OSError):
-            socket.create_server(("127.0.0.1", self.port)).close()
+            socket.create_server((self.address, self.port)).close()
             return True
         return False
 
@@ -77,17 +77,19 @@ class BrokerServer(ABC):
 class RedisServer(BrokerServer):
     """Redis, which keeps nothing on disk."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, address: str = "127.0.0.1") -> None:
+        super().__init__(address)
         if not shutil.which("redis-server"):
             skip_or_fail("redis-server is not installed")
-        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self.url = f"redis://{address}:{self.port}/0"
         self.command = [
             "redis-server",
             "--port",
             str(self.port),
             "--bind",
-            "127.0.0.1",
+            address,
+            "--protected-mode",
+            "no",
             "--save",
             "",
             "--appendonly",
@@ -96,28 +98,28 @@ class RedisServer(BrokerServer):
 
     def answers(self) -> bool:
         with suppress(redis.exceptions.ConnectionError):
-            return bool(redis.Redis(port=self.port, socket_timeout=2).ping())
+            return bool(redis.Redis(self.address, self.port, socket_timeout=2).ping())
         return False
 
 
 class RabbitServer(BrokerServer):
     """RabbitMQ, a node of its own that keeps its durable queues in a temporary folder."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, address: str = "127.0.0.1") -> None:
+        super().__init__(address)
         found = shutil.which("rabbitmq-server", path="/usr/lib/rabbitmq/bin") or shutil.which("rabbitmq-server")
         if not found:
             skip_or_fail("rabbitmq-server is not installed")
-        self.url = f"amqp://guest:guest@127.0.0.1:{self.port}//"
+        self.url = f"amqp://guest:guest@{address}:{self.port}//"
         self.command = [str(found)]
         settings = self.folder / "rabbitmq.conf"
-        settings.write_text(f"listeners.tcp.1 = 127.0.0.1:{self.port}\n")
+        settings.write_text(f"listeners.tcp.1 = {address}:{self.port}\nloopback_users = none\n")
         self.variables = {
             "HOME": str(self.folder),
             "RABBITMQ_CONF_ENV_FILE": os.devnull,
             "RABBITMQ_CONFIG_FILE": str(settings),
             "RABBITMQ_NODENAME": f"test{self.port}@localhost",
-            "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODE_IP_ADDRESS": address,
             "RABBITMQ_NODE_PORT": str(self.port),
             "RABBITMQ_DIST_PORT": str(free_port()),
             "RABBITMQ_MNESIA_BASE": str(self.folder / "mnesia"),

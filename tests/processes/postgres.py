@@ -15,11 +15,12 @@ from tests.services import skip_or_fail
 class PostgresServer:
     """A server on a free port, with its data in a temporary folder; it refuses to run as root, so it does not."""
 
-    def __init__(self) -> None:
+    def __init__(self, address: str = "127.0.0.1") -> None:
         self.port = free_port()
-        self.url = f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
+        self.url = f"postgresql://postgres@{address}:{self.port}/postgres"
         self._bin = _binaries()
         self._as_user: list[str] = []
+        self._settings = [f"listen_addresses={address}", "fsync=off"]
 
     def __enter__(self) -> Self:
         self._folder = Path(tempfile.mkdtemp(prefix="postgres-"))
@@ -29,6 +30,8 @@ class PostgresServer:
                 os.chown(self._folder, user.pw_uid, user.pw_gid)
                 self._as_user = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
             self._run("initdb", "--username=postgres", "--auth=trust", "--no-sync", "--locale=C", "--encoding=UTF8")
+            with (self._folder / "data" / "pg_hba.conf").open("a") as rules:
+                rules.write("host all all samenet trust\n")
             self.start()
         except BaseException:
             self.__exit__()
@@ -42,7 +45,7 @@ class PostgresServer:
 
     def start(self) -> None:
         """Start, and wait until it answers."""
-        options = f"-p {self.port} -k {self._folder} -c listen_addresses=127.0.0.1 -c fsync=off"
+        options = " ".join([f"-p {self.port} -k {self._folder}", *(f"-c {setting}" for setting in self._settings)])
         self._run("pg_ctl", "start", "--wait", "--silent", f"--log={self._folder}/log", f"--options={options}")
 
     def stop(self) -> None:

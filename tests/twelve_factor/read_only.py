@@ -1,0 +1,24 @@
+"""A file system that cannot be written, for a command alone."""
+
+import subprocess
+from collections.abc import Sequence
+
+from tests.services import skip_or_fail
+
+# As `docker run --read-only` has it: all that is mounted is read-only, and shared memory is empty and private.
+SCRIPT = r"""
+mount --make-rprivate /
+mount -t tmpfs tmpfs /dev/shm
+findmnt --raw --noheadings --output TARGET | grep --extended-regexp --invert-match '^/(proc|sys|dev)(/|$)' |
+  while read -r target; do mount -o remount,bind,ro "$target"; done
+exec "$@"
+"""
+
+
+def read_only(command: Sequence[str]) -> list[str]:
+    """A command that can write nowhere, except into an empty /dev/shm of its own."""
+    try:
+        subprocess.run(["unshare", "--mount", "true"], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        skip_or_fail(f"no right to a mount namespace: {error}")
+    return ["unshare", "--mount", "bash", "-euo", "pipefail", "-c", SCRIPT, "read-only", *command]
