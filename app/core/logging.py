@@ -3,9 +3,11 @@
 import logging
 import logging.config
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from ipaddress import ip_address
 from typing import Any, cast
 from uuid import uuid4
 
@@ -30,6 +32,7 @@ REDACTIONS = (
         r"\1***",
     ),
 )
+NOT_IN_THE_SCHEMA = ("taskName", "data", "metric", "mtype", "value")  # what Python, Celery and gunicorn add to records
 
 _request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 _job_id: ContextVar[int | None] = ContextVar("job_id", default=None)
@@ -86,17 +89,19 @@ class AddContext(logging.Filter):
     """Puts ECS fields on each record: the request, the job, and for gunicorn's access lines what they say."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        fields: dict[str, Any] = {"http.request.id": request_id(), "labels.job_id": _job_id.get()}
+        job = _job_id.get()
+        # As text: ECS has keywords for labels, and Elasticsearch takes their type from the first that it sees.
+        fields: dict[str, Any] = {"http.request.id": request_id(), "labels.job_id": job and str(job)}
         if record.name == "gunicorn.access" and isinstance(record.args, dict):
             fields |= _access_fields(record.args)
             # The query is left out: people paste secrets into it.
             record.msg, record.args = "%s %s %s", (record.args["m"], record.args["U"], record.args["s"])
-        record.__dict__.update({name: value for name, value in fields.items() if value is not None})
+        record.__dict__.update({name: value for name, value in fields.items() if value not in (None, "", "-")})
         return True
 
 
 def _access_fields(atoms: dict[str, Any]) -> dict[str, Any]:
-    """Name gunicorn's access log atoms in the Elastic Common Schema."""
+    """Name gunicorn's access log atoms in the Elastic Common Schema, where a dash stands for nothing."""
     return {
         "http.request.id": atoms["{x-request-id}o"],
         "http.request.method": atoms["m"],
@@ -104,9 +109,18 @@ def _access_fields(atoms: dict[str, Any]) -> dict[str, Any]:
         "http.response.status_code": int(atoms["s"]),
         "http.response.body.bytes": atoms["B"],
         "event.duration": int(atoms["D"]) * 1000,  # ECS counts nanoseconds, gunicorn microseconds
-        "source.ip": atoms["h"].removeprefix("::ffff:"),  # IPv4, as an IPv6 socket shows it
+        "source.ip": _ip(atoms["h"]),
         "user_agent.original": atoms["a"],
     }
+
+
+def _ip(address: str) -> str | None:
+    """The address, if it is one: Elasticsearch takes no event with another, and proxies send what they like."""
+    try:
+        ip = ip_address(address.partition("%")[0])
+    except ValueError:
+        return None
+    return str(getattr(ip, "ipv4_mapped", None) or ip)  # IPv4, as an IPv6 socket shows it
 
 
 class EcsFormatter(ecs_logging.StdlibFormatter):
@@ -115,7 +129,7 @@ class EcsFormatter(ecs_logging.StdlibFormatter):
     def __init__(self, release: str) -> None:
         super().__init__(
             extra={"service.name": "barah", "service.version": release},
-            exclude_fields=["log.original", "log.origin", "process.thread", "data", "taskName"],
+            exclude_fields=["log.original", "log.origin", "process.thread", *NOT_IN_THE_SCHEMA],
         )
 
     def format_to_ecs(self, record: logging.LogRecord) -> dict[str, Any]:
@@ -162,6 +176,8 @@ def logging_config(settings: Settings) -> dict[str, Any]:
             # Named, because a buildpack's GUNICORN_CMD_ARGS would otherwise choose their handlers.
             "gunicorn.access": {"level": "INFO", "handlers": ["stdout"], "propagate": False},
             "gunicorn.error": {"level": settings.log_level, "handlers": ["stdout"], "propagate": False},
+            # billiard's, which passes nothing on: without a handler its lines would go to stderr, as they are.
+            "multiprocessing": {"level": "WARNING", "handlers": ["stdout"], "propagate": False},
             # Their lines about tasks know no request; app.jobs says the same with its ids.
             "celery.worker.strategy": {"level": "WARNING"},
             "celery.app.trace": {"level": "WARNING"},
@@ -170,6 +186,14 @@ def logging_config(settings: Settings) -> dict[str, Any]:
 
 
 def configure_logging(settings: Settings) -> None:
-    """Send every log line and warning of this process to stdout."""
+    """Send every log line and warning of this process to stdout, and the error that ends it, too."""
     logging.config.dictConfig(logging_config(settings))
     logging.captureWarnings(True)
+    sys.excepthook = _log_uncaught
+
+
+def _log_uncaught(*error: Any) -> None:
+    if hasattr(sys, "ps1"):  # somebody sits at a prompt, and reads
+        sys.__excepthook__(*error)
+    else:
+        logging.getLogger(__name__).critical("uncaught error", exc_info=error)

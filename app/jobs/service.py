@@ -1,5 +1,6 @@
 """What users can do with jobs; `runner` has what workers do with them, `sweeper` what nobody asked for."""
 
+import logging
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -10,7 +11,7 @@ from app.core.celery import publish
 from app.core.commands import prunes
 from app.core.database import utcnow
 from app.core.extensions import db
-from app.core.logging import request_id
+from app.core.logging import caused_by, request_id
 from app.core.pagination import Page, paginate
 from app.core.problems import Conflict, NotFound
 from app.core.unit_of_work import affected_rows, after_commit
@@ -21,6 +22,8 @@ KEPT = timedelta(days=30)
 RUN = "jobs.run"
 PATIENCE = timedelta(seconds=10)  # until a job that nobody has begun is announced again
 
+logger = logging.getLogger(__name__)
+
 
 def enqueue(owner_id: int, kind: str, data: bytes) -> Job:
     """Promise a job: row and input are committed with everything else, and only then is it announced."""
@@ -30,8 +33,14 @@ def enqueue(owner_id: int, kind: str, data: bytes) -> Job:
     for part, start in enumerate(range(0, len(data), PART)):
         db.session.add(JobInput(job_id=job.id, part=part, data=data[start : start + PART]))
         db.session.flush()
+    after_commit(partial(_log_promise, kind, job.id))
     announce_later(job.id)
     return job
+
+
+def _log_promise(kind: str, job_id: int) -> None:
+    with caused_by(request_id(), job_id):  # of the web's lines, the one that names the job
+        logger.info("%s queued", kind)
 
 
 def announce_later(job_id: int) -> None:

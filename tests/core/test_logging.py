@@ -84,7 +84,7 @@ def test_an_event_is_one_json_object_in_the_elastic_common_schema(json_lines: Li
         "message": "two\nlines of text",
         "ecs.version": event["ecs.version"],
         "http": {"request": {"id": REQUEST_ID}},
-        "labels": {"job_id": 42},
+        "labels": {"job_id": "42"},
         "log": {"logger": "app.test"},
         "service": {"name": "barah", "version": "v42"},
     }
@@ -135,8 +135,8 @@ def test_the_causes_of_work_inside_work_do_not_mix(json_lines: Lines) -> None:
             logger.info("inside")
         logger.info("outside")
     inside, outside = map(json.loads, json_lines())
-    assert (inside["labels"]["job_id"], "http" in inside) == (2, False)
-    assert (outside["labels"]["job_id"], outside["http"]["request"]["id"]) == (1, "outer-0123456789abcdef")
+    assert (inside["labels"]["job_id"], "http" in inside) == ("2", False)
+    assert (outside["labels"]["job_id"], outside["http"]["request"]["id"]) == ("1", "outer-0123456789abcdef")
 
 
 # --- Secrets ----------------------------------------------------------------------------------------------------------
@@ -341,3 +341,64 @@ def test_gunicorn_writes_json_to_stdout_only_and_no_secret(web: tuple[list[dict[
     assert errors == ""
     assert {"gunicorn.access", "gunicorn.error"} <= {event["log"]["logger"] for event in events}
     assert "hunter2" not in json.dumps(events)
+
+
+TALKING_OVER = """
+import logging, signal
+from app.worker import log_what_celery_says
+signal.signal(signal.SIGUSR1, lambda *_: log_what_celery_says("a signal came"))
+for number in range(3000):
+    logging.getLogger("app.test").info("%s", "x" * 1000)
+signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+"""
+
+
+def test_what_celery_says_in_a_signal_handler_breaks_no_line_that_is_being_written(tmp_path: Path) -> None:
+    """Most of the time, this process waits in the middle of a line for its reader, and a signal comes just then."""
+    command, errors = [sys.executable, "-c", TALKING_OVER], tmp_path / "errors"
+    with (
+        errors.open("wb") as stderr,
+        subprocess.Popen(
+            command, cwd=ROOT, env=environment(tmp_path), stdout=subprocess.PIPE, stderr=stderr
+        ) as process,
+    ):
+        assert process.stdout is not None
+        output = b""
+        while part := os.read(process.stdout.fileno(), 16 * 1024):
+            output += part
+            process.send_signal(signal.SIGUSR1)
+    assert errors.read_text() == ""
+    assert process.returncode == 0
+    messages = [json.loads(line)["message"] for line in output.splitlines()]
+    assert len(messages) > 3010
+    assert set(messages) == {"x" * 1000, "a signal came"}
+
+
+def test_an_error_that_ends_a_process_is_an_event(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "from app import create_app; create_app(); raise LookupError('password=hunter2')"]
+    process = subprocess.run(command, cwd=ROOT, env=environment(tmp_path), capture_output=True, text=True, check=False)
+    event = json.loads(process.stdout)
+    assert (process.returncode, process.stderr) == (1, "")
+    assert (event["log.level"], event["error"]["type"]) == ("critical", "LookupError")
+    assert "hunter2" not in process.stdout
+
+
+@pytest.mark.parametrize(
+    ("peer", "shown"),
+    [
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("2001:db8::1", "2001:db8::1"),
+        ("fe80::1%eth0", "fe80::1"),
+        ("unknown", None),
+        ("192.0.2.1:4711", None),
+        ("", None),
+    ],
+)
+def test_an_access_line_has_an_address_that_elasticsearch_takes_or_none(peer: str, shown: str | None) -> None:
+    """What a proxy says of the client need not be one."""
+    atoms = dict.fromkeys(("m", "U", "a", "{x-request-id}o"), "-") | {"s": "200", "B": 1, "D": 1, "h": peer}
+    record = logging.LogRecord("gunicorn.access", logging.INFO, "", 1, "-", (atoms,), None)
+    AddContext().filter(record)
+    event = json.loads(EcsFormatter("v42").format(record))
+    assert event.get("source") == (shown and {"ip": shown})
+    assert not {"user_agent", "url"} & set(event)

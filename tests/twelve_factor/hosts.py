@@ -73,17 +73,25 @@ class Host:
                 with self.inside():
                     stack.close()
 
-    def cut_cable(self) -> None:
-        """From now on packets vanish: whoever waits for an answer, on either side, is told nothing."""
-        ip("-netns", self._switch, "link", "set", self._cable, "down")
+    @contextmanager
+    def cable_cut(self) -> Iterator[None]:
+        """Let packets vanish for a while: whoever waits for an answer, on either side, is told nothing."""
+        self._unplug()
+        try:
+            yield
+        finally:
+            self.plug_in()
 
     def plug_in(self) -> None:
-        """Mend the cable."""
+        """Have a cable that is in order."""
         ip("-netns", self._switch, "link", "set", self._cable, "up")
+
+    def _unplug(self) -> None:
+        ip("-netns", self._switch, "link", "set", self._cable, "down")
 
     def lose_power(self) -> None:
         """End everything that runs here at once, and without a word to anyone."""
-        self.cut_cable()
+        self._unplug()
         wait_for(f"nothing runs at {self.name}", self._killed)
 
     def _remove(self) -> None:
