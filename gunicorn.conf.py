@@ -1,8 +1,12 @@
 """gunicorn, which `web` in the Procfile runs (factor VII: the service binds its own port)."""
 
+import os
 import socket
 from pathlib import Path
+from threading import Timer
 from typing import Any
+
+from gunicorn.workers.gthread import ThreadWorker
 
 from app.core.extensions import db
 from app.core.logging import logging_config
@@ -20,12 +24,35 @@ def _addresses(port: int) -> list[str]:
     return [f"[::]:{port}", f"0.0.0.0:{port}"] if apart else [f"[::]:{port}"]
 
 
+class Worker(ThreadWorker):  # type: ignore[misc]  # it ships no types
+    """gthread, but one that is stopping answers whoever has connected, and refuses who comes later.
+
+    The stock one leaves the port open until it has finished: who connects then is never answered, and is cut off.
+    """
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        """Stop a moment after TERM, which platforms send to all at once: the master is to let go of the port first."""
+        Timer(0.5, super().handle_exit, (sig, frame)).start()
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """Go on, or pause; or, when stopping or without a master, take who waits and close the port."""
+        super().set_accept_enabled(enabled)
+        if self.alive and self.ppid == os.getppid():
+            return
+        for listener in self.sockets:
+            before = -1
+            while before != self.nr_conns:
+                before = self.nr_conns
+                self.accept(listener)
+            listener.close()
+
+
 settings = load_settings()
 
 wsgi_app = "app:create_app()"
 bind = _addresses(settings.port)
 workers = settings.web_concurrency
-worker_class = "gthread"
+worker_class = Worker
 threads = settings.web_threads
 preload_app = True  # one import for all workers, and a fault in it stops the start at once
 keepalive = 95  # seconds; longer than the router keeps idle connections (90), or it sends into closed ones

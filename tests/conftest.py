@@ -116,8 +116,10 @@ def run_jobs(app: Flask) -> Callable[[], None]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """List the recovery times that fault tests have measured: they stand in `docs/reliability.md`."""
+    """List what was measured: recovery times (they stand in `docs/reliability.md`), and how soon web is ready."""
     for report in terminalreporter.getreports("passed"):
         for name, value in getattr(report, "user_properties", ()):
             if name == "recovery" and report.when == "call":
                 terminalreporter.write_line(f"recovered in {value:5.1f} s: {report.nodeid}")
+            if name == "start" and report.when == "call":
+                terminalreporter.write_line(str(value))

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
-from sqlalchemy import BindParameter, SQLColumnExpression, bindparam, func, or_, select
+from sqlalchemy import SQLColumnExpression, func, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm.exc import StaleDataError
 
@@ -149,9 +149,7 @@ def _still_as_seen(owner_id: int, book_id: int, precondition: Precondition) -> B
 
 def _upsert(owner_id: int, rows: list[dict[str, Any]]) -> dict[str, int]:
     counts = {"created": 0, "updated": 0, "unchanged": 0}
-    # Written into the statement: a plan for values that it does not know reads, on PostgreSQL, all the user's books.
-    isbns: BindParameter[Any] = bindparam("isbns", [row["isbn"] for row in rows], expanding=True, literal_execute=True)
-    owned = select(Book).where(Book.owner_id == owner_id, Book.isbn.in_(isbns))
+    owned = select(Book).where(Book.owner_id == owner_id, Book.isbn.in_([row["isbn"] for row in rows]))
     books = {book.isbn: book for book in db.session.scalars(owned)}
     new = []
     for row in rows:

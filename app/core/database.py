@@ -1,5 +1,6 @@
 """The database: declarative base, portable column types, and what each kind of server needs to behave alike."""
 
+import socket
 from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated, Any
@@ -90,6 +91,17 @@ def _never_reuse_ids(create: CreateTable, compiler: Any, **options: Any) -> str:
     return str(compiler.visit_create_table(create, **options))
 
 
+# A host that has vanished is given up after ten seconds, and not when TCP does: a quarter of an hour later, or never,
+# where all that is on its way is an answer. Who waits for one has to ask meanwhile whether anybody is there.
+SILENCE = (
+    # libpq's name, TCP's, and milliseconds in the first, seconds in the others
+    ("tcp_user_timeout", "TCP_USER_TIMEOUT", 10_000),
+    ("keepalives_idle", "TCP_KEEPIDLE", 5),
+    ("keepalives_interval", "TCP_KEEPINTVL", 2),
+    ("keepalives_count", "TCP_KEEPCNT", 3),
+)
+
+
 def engine_options(settings: Settings) -> dict[str, Any]:
     """The keyword arguments of `create_engine` that fit the database which `DATABASE_URL` names."""
     kind = database_url(settings.database_url.get_secret_value()).get_backend_name()
@@ -105,8 +117,9 @@ def engine_options(settings: Settings) -> dict[str, Any]:
     if kind == "mysql":
         options["isolation_level"] = "READ COMMITTED"  # as PostgreSQL has it: one behaviour to reason about
         return options | {"connect_args": {"connect_timeout": 3}}
-    # A host that has vanished is given up after ten seconds, and not when TCP does, a quarter of an hour later.
-    return options | {"connect_args": {"connect_timeout": 3, "tcp_user_timeout": 10_000}}
+    # What one server connection has prepared, the next that a pooler gives us does not know.
+    bounds = {name: value for name, _, value in SILENCE}
+    return options | {"connect_args": {"connect_timeout": 3, "prepare_threshold": None} | bounds}
 
 
 def connections_needed(settings: Settings) -> int:
@@ -137,7 +150,14 @@ CONNECTIONS_GRANTED = {
 
 # Nobody waits longer for the locks of a process that was frozen, or cut off, in the middle of a transaction.
 FORSAKEN_AFTER = {
-    "postgresql": "SET idle_in_transaction_session_timeout = '20s'",
+    # In the middle of a pipeline, as psycopg inserts many rows, no session is idle: there only TCP finds out.
+    "postgresql": """
+        SET idle_in_transaction_session_timeout = '20s';
+        SET tcp_keepalives_idle = 5;
+        SET tcp_keepalives_interval = 2;
+        SET tcp_keepalives_count = 3;
+        SET tcp_user_timeout = '10s'
+    """,
     "mysql": "SET SESSION wait_timeout = 20",  # ends idle connections as well; the pool makes new ones
 }
 
@@ -147,6 +167,8 @@ def prepare_engine(engine: Engine) -> None:
 
     Servers are told when to give a silent client up.
     """
+    if engine.dialect.name == "mysql":
+        event.listen(engine, "connect", _expect_life)
     if engine.dialect.name in FORSAKEN_AFTER:
         event.listen(engine, "connect", partial(_execute, FORSAKEN_AFTER[engine.dialect.name]))
     if engine.dialect.name == "sqlite":
@@ -169,6 +191,16 @@ def _execute(statement: str, connection: Any, _record: Any) -> None:
     with connection.cursor() as cursor:
         cursor.execute(statement)
     connection.commit()
+
+
+def _expect_life(connection: Any, _record: Any) -> None:
+    """Set for PyMySQL what libpq sets itself. A `read_timeout` would end every long statement, and so migrations."""
+    peer = connection._sock  # noqa: SLF001
+    if peer.family == socket.AF_UNIX:
+        return
+    for _, option, value in SILENCE:
+        if hasattr(socket, option):  # Linux has all of them
+            peer.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
 
 def _configure_sqlite(connection: Any, _record: Any) -> None:

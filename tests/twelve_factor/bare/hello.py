@@ -1,0 +1,10 @@
+"""The least that Flask can do."""
+
+from flask import Flask
+
+app = Flask("hello")
+
+
+@app.get("/readyz")
+def hello() -> str:
+    return "hello"
