@@ -3,8 +3,10 @@
 import logging
 import os
 import signal
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 from celery import Celery, Task
@@ -27,7 +29,12 @@ PAUSE = 5.0
 # A consumer waits as long as it takes, and finds out when the other side has vanished.
 CONSUMING: dict[str, dict[str, Any]] = {
     "amqp": {},
-    "redis": {"health_check_interval": 10, "socket_keepalive": True},
+    "redis": {
+        "health_check_interval": 10,
+        "socket_keepalive": True,
+        "socket_connect_timeout": PATIENCE,
+        "socket_timeout": 10,  # bounds an acknowledgement, which the worker waits for; not the wait for messages
+    },
     "sqla+sqlite": {},
 }
 # A publisher does not wait. kombu's defaults would, for a minute or for ever.
@@ -113,6 +120,8 @@ def init_celery(app: Flask, settings: Settings) -> Celery:
         worker_cancel_long_running_tasks_on_connection_loss=False,  # a job needs its row, not its message
         worker_redirect_stdouts=False,
         worker_send_task_events=False,
+        # Its queue is exclusive: RabbitMQ keeps it for a connection that was cut, and the worker dies when it is back.
+        worker_enable_remote_control=False,
     )
     celery.set_default()
     app.extensions["celery"] = celery
@@ -126,6 +135,8 @@ def prepare_worker(app: Flask) -> Celery:
     celery: Celery = app.extensions["celery"]
     # The `celery` command has read BROKER_URL by itself, unchecked and with a path that counts from somewhere else.
     os.environ["CELERY_BROKER_URL"] = settings.broker_url.get_secret_value()
+    if Path("/dev/shm").is_dir():  # noqa: S108
+        tempfile.tempdir = "/dev/shm"  # noqa: S108  # what the pool shares with its children: in memory, not on a disk
 
     @setup_logging.connect(weak=False)
     def log_to_stdout(**_: Any) -> None:

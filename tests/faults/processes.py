@@ -6,7 +6,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from app import create_app
+from app.core.unit_of_work import commit
+from app.jobs import service
 from tests.clients import isbn
+from tests.conftest import make_settings
 from tests.formation import HttpClient, Program, Service, environment, service_variables, wait_for
 
 
@@ -53,7 +57,7 @@ class Deploy:
     def worker(self, *, ready: bool = True, app: str = "app.worker") -> Worker:
         """Start a worker, and wait until it takes jobs."""
         name = f"w{len(self.programs)}@test"
-        flags = ["--without-gossip", "--without-mingle", "--hostname", name]
+        flags = ["--without-gossip", "--without-mingle", "--without-heartbeat", "--hostname", name]
         worker = Worker(["celery", "--quiet", "--app", app, "worker", *flags], self._place(), self.variables)
         self._start(worker)
         if ready:
@@ -83,6 +87,16 @@ def deploy(database_url: str, broker_url: str, folder: Path, **variables: str | 
         yield deployed
     finally:
         deployed.close()
+
+
+def enqueue(deployed: Deploy, user: HttpClient, *kinds: str, data: bytes = b"") -> list[str]:
+    """Promise jobs of kinds that no request can ask for, and return their paths."""
+    app = create_app(make_settings(str(deployed.variables["DATABASE_URL"]), str(deployed.variables["BROKER_URL"])))
+    owner_id = user.get("/users/me").json()["id"]
+    with app.app_context():
+        jobs = [service.enqueue(owner_id, kind, data) for kind in kinds]
+        commit()
+        return [f"/jobs/{job.id}" for job in jobs]
 
 
 def progress(user: HttpClient, job: str) -> int:

@@ -7,27 +7,13 @@ from typing import Any
 
 import pytest
 
-from app import create_app
-from app.core.unit_of_work import commit
-from app.jobs import service
-from tests.conftest import make_settings
 from tests.faults.conftest import on_each_pair
-from tests.faults.processes import Deploy, Worker, csv_of, progress
+from tests.faults.processes import Deploy, Worker, csv_of, enqueue, progress
 from tests.formation import HttpClient, wait_for
 
 POISON = "tests.faults.poison"
 BATCHES = 20
 ROWS = 500
-
-
-def enqueue(deployed: Deploy, user: HttpClient, *kinds: str, data: bytes = b"") -> list[str]:
-    """Promise jobs of kinds that no request can ask for, and return their paths."""
-    app = create_app(make_settings(str(deployed.variables["DATABASE_URL"]), str(deployed.variables["BROKER_URL"])))
-    owner_id = user.get("/users/me").json()["id"]
-    with app.app_context():
-        jobs = [service.enqueue(owner_id, kind, data) for kind in kinds]
-        commit()
-        return [f"/jobs/{job.id}" for job in jobs]
 
 
 def assert_writes_nothing_when_it_wakes(frozen: Worker, user: HttpClient, job: str) -> None:
