@@ -122,32 +122,6 @@ def engine_options(settings: Settings) -> dict[str, Any]:
     return options | {"connect_args": {"connect_timeout": 3, "prepare_threshold": None} | bounds}
 
 
-def connections_needed(settings: Settings) -> int:
-    """How many connections one web, one worker and a one-off process of these settings hold at most.
-
-    A process of web has a pool of `engine_options`. A child of a worker has two at once, its parent's sweep as well.
-    """
-    web = settings.web_concurrency * (settings.web_threads + 2)
-    return web + 2 * (settings.worker_concurrency + 1) + 1
-
-
-def connections_granted(connection: Connection) -> int | None:
-    """How many connections the server grants to this user and database at once; None where nothing bounds them."""
-    query = CONNECTIONS_GRANTED.get(connection.dialect.name)
-    return None if query is None else int(connection.exec_driver_sql(query).scalar_one())
-
-
-# Hosting plans bound the role or the database, besides the server.
-CONNECTIONS_GRANTED = {
-    "postgresql": """
-        SELECT least(
-            current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int,
-            (SELECT nullif(rolconnlimit, -1) FROM pg_roles WHERE rolname = current_user),
-            (SELECT nullif(datconnlimit, -1) FROM pg_database WHERE datname = current_database())
-        )""",
-    "mysql": "SELECT least(@@max_connections, coalesce(nullif(@@max_user_connections, 0), @@max_connections))",
-}
-
 # Nobody waits longer for the locks of a process that was frozen, or cut off, in the middle of a transaction.
 FORSAKEN_AFTER = {
     # In the middle of a pipeline, as psycopg inserts many rows, no session is idle: there only TCP finds out.

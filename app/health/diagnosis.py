@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from flask import current_app
 
-from app.core.database import connections_granted, connections_needed, reading
+from app.core.connections import connections_granted, connections_needed
+from app.core.database import reading
 from app.core.extensions import db
 from app.core.heartbeat import live_workers
 from app.core.logging import redact

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import cache
+from threading import Lock
 
 from alembic.script import ScriptDirectory
 from flask import Flask, current_app
@@ -18,14 +19,27 @@ PATIENCE = 1.5  # seconds; whoever asks wants to hear within two
 
 logger = logging.getLogger(__name__)
 _threads = ThreadPoolExecutor(max_workers=6, thread_name_prefix="readiness")
+_lock = Lock()
 
 
 def readiness() -> dict[str, bool]:
-    """Ask the database, the schema and the broker, side by side. One that does not answer in time is not ready."""
+    """Ask the database, the schema and the broker, side by side. One that does not answer in time is not ready.
+
+    Whoever comes while one is being asked shares its answer: each question to a broker is a connection or two, and
+    visitors would use up all those that a small plan grants.
+    """
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
-    answers = {name: _threads.submit(_in_context, app, check) for name, check in CHECKS.items()}
+    with _lock:
+        answers = {name: _ask(app, name, check) for name, check in CHECKS.items()}
     wait(answers.values(), timeout=PATIENCE)
     return {name: _well(name, answer) for name, answer in answers.items()}
+
+
+def _ask(app: Flask, name: str, check: Callable[[], None]) -> Future[None]:
+    asked: dict[str, Future[None]] = app.extensions.setdefault("readiness", {})
+    if name not in asked or asked[name].done():
+        asked[name] = _threads.submit(_in_context, app, check)
+    return asked[name]
 
 
 def _in_context(app: Flask, check: Callable[[], None]) -> None:
@@ -35,7 +49,6 @@ def _in_context(app: Flask, check: Callable[[], None]) -> None:
 
 def _well(name: str, answer: Future[None]) -> bool:
     if not answer.done():
-        answer.cancel()
         logger.warning("not ready: %s does not answer within %s s", name, PATIENCE)
         return False
     if error := answer.exception():

@@ -12,7 +12,8 @@ from flask import Flask
 from sqlalchemy import create_engine, text, update
 
 from app.core import heartbeat
-from app.core.database import connections_needed, utcnow
+from app.core.connections import connections_needed
+from app.core.database import utcnow
 from app.core.extensions import db
 from app.core.heartbeat import Heartbeat
 from app.core.settings import load_settings
