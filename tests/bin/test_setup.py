@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bin.trees import ROOT, add_command, make_tree, run
+from tests.bin.trees import add_command, make_tree, run
 
 
 @pytest.fixture(scope="module")
@@ -136,13 +136,13 @@ def test_what_the_callers_variables_say_about_python_is_ignored(tree: Path) -> N
 
 def test_another_python_is_used_and_named_when_the_wanted_one_is_missing(tree: Path, bare_path: Path) -> None:
     """Neither a shim for a Python that is not there nor a Python without venv ends the search."""
-    (tree / "runtime.txt").write_text("python-3.99\n")
+    (tree / ".python-version").write_text("3.99\n")
     add_command(bare_path, "python3.99", "exit 127")
     add_command(bare_path, "python3.14", "echo no module named ensurepip >&2; exit 1")
     add_command(bare_path, "python3", f'exec "{sys.executable}" "$@"')
     result = run(tree, "bin/setup", PATH=str(bare_path))
     used = "{}.{}".format(*sys.version_info)
-    assert f"Python 3.99 of runtime.txt is not installed, using {used}\n" in result.stderr
+    assert f"Python 3.99 of .python-version is not installed, using {used}\n" in result.stderr
     assert answer(tree, "tiny") == "tiny 1.0"
 
 
@@ -153,9 +153,3 @@ def test_without_a_usable_python_it_says_what_to_install(tree: Path, bare_path: 
     assert len(result.stderr.splitlines()) == 1
     assert "python3-venv" in result.stderr
     assert not (tree / ".venv").exists()
-
-
-def test_both_files_that_name_the_python_agree() -> None:
-    """Heroku's classic buildpack reads runtime.txt; pyenv and uv read .python-version."""
-    runtime = (ROOT / "runtime.txt").read_text()
-    assert runtime == "python-" + (ROOT / ".python-version").read_text()

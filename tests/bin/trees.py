@@ -50,7 +50,8 @@ def pin(wheel: Path) -> str:
 def run(tree: Path, command: str, *, cwd: Path | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
     """Runs a command of the tree in a plain environment, by default in the tree's root."""
     script, *arguments = command.split()
-    inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    # The third is where some platforms keep the shared library that Python itself is in.
+    inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LD_LIBRARY_PATH") if name in os.environ}
     registry = {
         "PIP_CONFIG_FILE": os.devnull,
         "PIP_FIND_LINKS": str(tree / "wheels"),

@@ -114,6 +114,7 @@ def test_the_readme_tells_the_real_default(name: str) -> None:
 
 
 def test_both_files_name_the_same_python() -> None:
+    """Heroku's classic buildpack reads runtime.txt; pyenv, uv and bin/setup read .python-version."""
     runtime = (ROOT / "runtime.txt").read_text()
     assert re.fullmatch(r"python-3\.\d+(\.\d+)?\n", runtime)
     assert runtime == f"python-{(ROOT / '.python-version').read_text()}"
