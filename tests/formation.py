@@ -24,6 +24,7 @@ Variables = Mapping[str, str | int]
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
 OWN_VARIABLES = {name.upper() for name in Settings.model_fields} | {"PYTHONPATH", "VIRTUAL_ENV"}
+LIBRARIES = {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}  # where Python's own may be
 OWN_PREFIXES = ("CELERY_", "FLASK_", "GUNICORN_", "HEROKU_", "HONCHO_")
 
 

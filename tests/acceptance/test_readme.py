@@ -3,7 +3,6 @@
 import os
 import re
 import secrets
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.formation import BIN, ROOT, Formation
+from tests.twelve_factor.trees import copy_tree
 
 README = (ROOT / "README.md").read_text()
 
@@ -57,12 +57,7 @@ def test_the_first_five_minutes_are_as_told(tmp_path: Path) -> None:
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """The tree, as a clone would have it."""
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True)
-    for name in filter(None, listed.stdout.split("\0")):
-        target = tmp_path / "clone" / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(ROOT / name, target)
-    return tmp_path / "clone"
+    return copy_tree(tmp_path / "clone")
 
 
 def test_a_resource_and_a_job_are_added_as_told(copy: Path) -> None:

@@ -21,7 +21,7 @@ from app.jobs.models import Job, JobInput
 from app.users.models import User
 from tests.clients import PASSWORD, Client
 from tests.conftest import every_database
-from tests.formation import ROOT
+from tests.formation import LIBRARIES, ROOT
 
 ISBN = "9780141439587"
 
@@ -210,6 +210,7 @@ def test_on_sqlite_processes_that_read_change_and_write_one_row_lose_no_update(a
         commit()
     settings: Settings = app.extensions["settings"]
     environment = {
+        **LIBRARIES,
         "DATABASE_URL": settings.database_url.get_secret_value(),
         "BROKER_URL": settings.broker_url.get_secret_value(),
         "SECRET_KEY": settings.secret_key.get_secret_value(),

@@ -25,7 +25,7 @@ from app.core.logging import AddContext, ConsoleFormatter, EcsFormatter, caused_
 from app.users.models import User
 from tests.clients import Client, book
 from tests.conftest import every_database
-from tests.formation import BIN, ROOT, free_port, wait_for
+from tests.formation import BIN, LIBRARIES, ROOT, free_port, wait_for
 
 Lines = Callable[[], list[str]]
 REQUEST_ID = "0123456789abcdef-router"
@@ -61,6 +61,7 @@ def console_lines() -> Iterator[Lines]:
 def environment(folder: Path, **variables: str) -> dict[str, str]:
     """A complete environment on embedded services."""
     return {
+        **LIBRARIES,
         "PATH": os.environ["PATH"],
         "DATABASE_URL": f"sqlite:///{folder}/app.db",
         "BROKER_URL": f"sqla+sqlite:///{folder}/broker.db",

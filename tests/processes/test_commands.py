@@ -1,16 +1,15 @@
 """`bin/start`, as whoever has just cloned the project types it."""
 
 import re
-import shutil
 import signal
 import stat
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.clients import PASSWORD
-from tests.formation import ROOT, HttpClient, Service, wait_for
+from tests.formation import HttpClient, Service, wait_for
+from tests.twelve_factor.trees import copy_tree
 
 ACCOUNT = {"email": "ada@example.org", "password": PASSWORD}
 CSV = b"title,author,isbn\nEmma,Jane Austen,9780141439587\nNobody,Nobody,\n"
@@ -19,13 +18,7 @@ CSV = b"title,author,isbn\nEmma,Jane Austen,9780141439587\nNobody,Nobody,\n"
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
     """What git would clone: no .venv, no .env, no data."""
-    folder = tmp_path / "clone"
-    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    for name in filter(None, subprocess.check_output(listed, cwd=ROOT, text=True).split("\0")):
-        if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / name)
-    return folder
+    return copy_tree(tmp_path / "clone")
 
 
 def log_in(service: Service) -> HttpClient:

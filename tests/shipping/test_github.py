@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.formation import BIN, ROOT
+from tests.twelve_factor.trees import shipped
 
 FILES = {
     ".github/workflows/ci.yml": "vendor.github-workflows",
@@ -40,8 +41,7 @@ def test_the_suite_runs_on_every_python_that_is_supported() -> None:
 
 def test_nothing_has_to_be_renamed_before_the_template_is_used() -> None:
     """Whoever presses "Use this template" gets another owner and another name: no file may hold the first ones."""
-    listed = subprocess.check_output(["git", "ls-files", "-z"], cwd=ROOT, text=True).split("\0")
-    texts = {name: (ROOT / name).read_text("utf-8", "replace") for name in listed if name and (ROOT / name).is_file()}
+    texts = {name: (ROOT / name).read_text("utf-8", "replace") for name in shipped() if (ROOT / name).is_file()}
     own = {
         name
         for name, text in texts.items()

@@ -11,7 +11,6 @@ that variable changes nothing.
 
 import io
 import re
-import subprocess
 import tokenize
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -25,6 +24,7 @@ from tests.clients import PASSWORD
 from tests.formation import ROOT, Formation, HttpClient, service_variables, wait_for
 from tests.services import new_broker, new_database
 from tests.twelve_factor.journey import EXPECTED, FILE, travel
+from tests.twelve_factor.trees import shipped
 
 ALGORITHM = "HS256"
 ENVIRONMENT = re.compile(
@@ -108,10 +108,8 @@ def test_what_other_tools_call_the_environment_changes_nothing(
 
 def tree() -> list[str]:
     """What git ships, or would, without tests, prose and locks."""
-    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    names = subprocess.check_output(listed, cwd=ROOT, text=True).split("\0")
     prose = re.compile(r"(tests|docs)/|.*\.md|LICENSE|requirements.*|")
-    return [name for name in names if not prose.fullmatch(name) and not name.startswith(("tests/", "docs/"))]
+    return [name for name in shipped() if not prose.fullmatch(name) and not name.startswith(("tests/", "docs/"))]
 
 
 def code(name: str) -> str:

@@ -6,12 +6,22 @@ import subprocess
 from pathlib import Path
 
 from tests.formation import ROOT
+from tests.services import skip_or_fail
+
+
+def shipped() -> list[str]:
+    """What git knows, or would take."""
+    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    try:
+        return list(filter(None, subprocess.check_output(listed, cwd=ROOT, text=True).split("\0")))
+    except (OSError, subprocess.CalledProcessError) as error:
+        skip_or_fail(f"no git, or no repository: {error}")
+        raise
 
 
 def copy_tree(target: Path) -> Path:
-    """Copy what git knows, or would take."""
-    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    for name in filter(None, subprocess.check_output(listed, cwd=ROOT, text=True).split("\0")):
+    """Copy what is shipped."""
+    for name in shipped():
         if (ROOT / name).is_file():
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, target / name)
