@@ -27,7 +27,8 @@ COPY --from=build /venv /venv
 COPY --from=build /app /app
 WORKDIR /app
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
-# A number, so that an orchestrator can see that it is not root.
+# Celery takes a group without a name for root's. A number, so that an orchestrator can see that it is not root.
+RUN echo barah:x:10001: >> /etc/group
 USER 10001:10001
 ARG GIT_REV
 ENV GIT_REV=$GIT_REV

@@ -2,11 +2,12 @@
 
 import os
 import socket
+import time
 from pathlib import Path
 from threading import Timer
 from typing import Any
 
-from gunicorn.workers.gthread import ThreadWorker
+from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, ThreadWorker
 
 from app.core.extensions import db
 from app.core.logging import logging_config
@@ -45,6 +46,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # it ships no types
                 before = self.nr_conns
                 self.accept(listener)
             listener.close()
+        for conn in self.pending_conns:  # connected and never said a word: not worth all of graceful_timeout
+            conn.timeout = min(conn.timeout, time.monotonic() + STOP_KEEPALIVE_LINGER)
 
 
 settings = load_settings()

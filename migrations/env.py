@@ -1,6 +1,7 @@
 """How Alembic runs here: `flask db` calls this, with the application's engine and models."""
 
 import logging
+import sys
 from typing import Any, Literal
 
 import click
@@ -57,6 +58,12 @@ def take_turn(connection: Connection) -> None:
         connection.exec_driver_sql(f"SET SESSION lock_wait_timeout = {LOCK_TIMEOUT}")
 
 
+def changes_schema() -> bool:
+    """Whether this is no command that only looks, such as `flask db current`, or prints (`--sql`)."""
+    command = click.get_current_context(silent=True)
+    return not context.is_offline_mode() and (command is None or command.info_name in ("upgrade", "downgrade", "stamp"))
+
+
 def is_rolled_back() -> bool:
     """Whether `flask db upgrade` was called by a release older than the schema, which a rollback leaves as it is.
 
@@ -75,6 +82,10 @@ def is_rolled_back() -> bool:
 
 def run() -> None:
     """Run the migrations, in one transaction where the database can."""
+    if context.is_offline_mode():  # what is printed is a script
+        for handler in logging.getLogger().handlers:
+            if isinstance(handler, logging.StreamHandler):
+                handler.setStream(sys.stderr)
     options = current_app.extensions["migrate"].configure_args | {
         "process_revision_directives": leave_out_empty_revisions,
         "render_item": write_type,
@@ -91,7 +102,8 @@ def run() -> None:
             prepare(connection)
             context.configure(connection=connection, target_metadata=db.metadata, **options)
             with context.begin_transaction():
-                take_turn(connection)
+                if changes_schema():
+                    take_turn(connection)
                 if not is_rolled_back():
                     context.run_migrations()
     finally:

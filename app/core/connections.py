@@ -1,5 +1,7 @@
 """How many database connections a deploy needs, and how many the server grants."""
 
+from typing import Any
+
 from sqlalchemy import Connection
 
 from app.core.settings import Settings
@@ -28,4 +30,8 @@ def connections_needed(settings: Settings) -> int:
 def connections_granted(connection: Connection) -> int | None:
     """How many connections the server grants to this user and database at once; None where nothing bounds them."""
     query = CONNECTIONS_GRANTED.get(connection.dialect.name)
+    if connection.dialect.name == "postgresql":
+        driver: Any = connection.connection.driver_connection
+        if driver.info.backend_pid != connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one():
+            return None  # a pooler stands in between, and shares what the server grants among any number of clients
     return None if query is None else int(connection.exec_driver_sql(query).scalar_one())

@@ -87,6 +87,7 @@ class Check:
     name: str
     look: Callable[[], str]
     remedy: str
+    needs: str = ""  # another check, without which this one can say nothing
 
 
 BEFORE_RELEASE = (
@@ -95,21 +96,29 @@ BEFORE_RELEASE = (
     Check("origins", _origins, "name the origins of your own pages"),
     Check("database", _database, "check DATABASE_URL, and that the server runs and lets this host in"),
     Check(
-        "connections", _connections, "lower WEB_CONCURRENCY, WEB_THREADS or WORKER_CONCURRENCY, or take a larger plan"
+        "connections",
+        _connections,
+        "lower WEB_CONCURRENCY, WEB_THREADS or WORKER_CONCURRENCY, or take a larger plan",
+        needs="database",
     ),
     Check("broker", _broker, "check BROKER_URL, and that the server runs and lets this host in"),
 )
 AFTER_RELEASE = (
-    Check("migrations", _migrations, "run: flask db upgrade"),
-    Check("worker", _worker, "start one: the Procfile's `worker`"),
+    Check("migrations", _migrations, "run: flask db upgrade", needs="database"),
+    Check("worker", _worker, "start one: the Procfile's `worker`", needs="database"),
 )
 
 
 def diagnose(checks: Iterable[Check]) -> Iterator[Finding]:
     """Make the checks, one after the other; whatever a check raises is its finding."""
+    failed = set()
     for check in checks:
+        if check.needs in failed:
+            yield Finding(check.name, well=False, said=f"not known without the {check.needs}")
+            continue
         try:
             yield Finding(check.name, well=True, said=check.look())
         except Exception as error:  # noqa: BLE001  # every driver raises its own
+            failed.add(check.name)
             reason, *_ = str(error).splitlines() or [repr(error)]
             yield Finding(check.name, well=False, said=f"{redact(reason)}; {check.remedy}")

@@ -1,6 +1,6 @@
 """Heartbeats.
 
-A release"s code and the one before it run on the same schema for a while, so a change that both can bear comes first
+A release's code and the one before it run on the same schema for a while, so a change that both can bear comes first
 (expand: new columns are nullable or have a server default), then the data is moved, and what is old goes in a later
 release (contract). Locks are short: `env.py` gives up waiting for one after five seconds.
 

@@ -61,3 +61,7 @@ def test_the_service_runs_behind_a_pooler_with_fewer_connections_than_it_has_thr
         with psycopg.connect(database) as connection:
             assert (connection.execute(held).fetchone() or [0])[0] <= 3
         wait_for("it is ready", formation.ready)
+
+        doctor = Program(["flask", "doctor", "--release"], tmp_path, formation.variables | {"WEB_CONCURRENCY": 50})
+        doctor.start()
+        assert doctor.wait() == 0, doctor.log()  # a pooler's clients are not the server's
