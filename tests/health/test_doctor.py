@@ -114,6 +114,12 @@ def test_what_is_wrong_fails_the_release_before_the_schema_is_touched(
     assert "alembic" not in printed
 
 
+def test_nothing_is_advised_that_only_a_database_could_tell(one_off: Callable[..., tuple[int, str]]) -> None:
+    printed = one_off("flask", "doctor", DATABASE_URL="postgresql://ada:hunter2@127.0.0.1:1/none")[1]
+    unknown = [line.split()[1] for line in printed.splitlines() if line.endswith("not known without the database")]
+    assert unknown == ["connections", "migrations", "worker"]
+
+
 def test_a_weak_secret_fails_the_release(one_off: Callable[..., tuple[int, str]]) -> None:
     code, printed = one_off("bin/release", SECRET_KEY="change-me-" * 5)
     assert code == 1

@@ -9,6 +9,8 @@ stops, and cuts them off in the end (`Connection reset by peer`, three requests 
 """
 
 import signal
+import socket
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -59,3 +61,13 @@ def test_scaling_down_under_load_fails_no_request(deployed: Deploy) -> None:
         assert second.wait() == 0
     assert clients.failed() == []
     assert books(ada) == clients.added()
+
+
+@pytest.mark.slow
+def test_a_connection_that_never_said_a_word_does_not_keep_web_from_stopping(deployed: Deploy) -> None:
+    """Seen failing with gunicorn's own `gthread`, which waits for it until the 25 seconds are over."""
+    web = deployed.web()
+    with socket.create_connection(("127.0.0.1", web.port)):
+        time.sleep(6)  # gunicorn waits five seconds for a first word before it puts a connection aside
+        web.send(signal.SIGTERM)
+        assert web.wait(15) == 0
