@@ -65,7 +65,7 @@ def test_scaling_down_under_load_fails_no_request(deployed: Deploy) -> None:
 
 @pytest.mark.slow
 def test_a_connection_that_never_said_a_word_does_not_keep_web_from_stopping(deployed: Deploy) -> None:
-    """Seen failing with gunicorn's own `gthread`, which waits for it until the 25 seconds are over."""
+    """Seen failing without the limit that our worker sets: web then waits until its 25 seconds are over."""
     web = deployed.web()
     with socket.create_connection(("127.0.0.1", web.port)):
         time.sleep(6)  # gunicorn waits five seconds for a first word before it puts a connection aside
