@@ -21,6 +21,7 @@ from app.core.settings import Settings
 logger = logging.getLogger(__name__)
 
 TRANSPORT_ALIASES["sqla"] = "app.core.embedded_broker:Transport"
+TRANSPORT_ALIASES["redis"] = TRANSPORT_ALIASES["rediss"] = "app.core.redis_broker:Transport"
 
 # Seconds that a broker which does not answer may delay a request; after that, it is not asked for a while.
 PATIENCE = 1.0

@@ -156,7 +156,7 @@ def test_cutting_the_cable_of_the_database_costs_503s_and_no_job(
         wait_for("web is ready again", web.ready, 10)
     ended = assert_imported_once(ada, job, file)
     record_property("recovery", time.monotonic() - back)
-    assert ended["attempts"] == 2
+    assert ended["attempts"] > 1
 
 
 @on_one_pair

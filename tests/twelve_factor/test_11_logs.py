@@ -38,7 +38,7 @@ PASSWORD = "hunter2-and-a-half"
 # All in memory, and gone at once: gunicorn's heartbeat, Celery's semaphores and the counter of its children. Beside
 # them, Python keeps what it has compiled; where it may not, it goes without.
 IN_MEMORY = r"/dev/shm/(wgunicorn-\w+|sem\.[\w-]+|pymp-\w+(/pym-[\w-]+)?)"
-WRITTEN = re.compile(rf"/dev/null|{IN_MEMORY}|.*/__pycache__/[\w.-]+\.pyc(\.\d+)?")
+WRITTEN = re.compile(rf"/dev/null|{IN_MEMORY}|.*/__pycache__(/[\w.-]+\.pyc(\.\d+)?)?")
 
 
 @pytest.fixture(scope="module")
