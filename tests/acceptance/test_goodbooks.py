@@ -15,7 +15,12 @@ REQUEST_ID = "acceptance-0123456789abcdef"
 
 @pytest.mark.services
 @pytest.mark.parametrize(
-    ("database", "broker"), [("sqlite", "embedded"), ("postgresql", "rabbitmq"), ("mariadb", "redis")]
+    ("database", "broker"),
+    [
+        pytest.param("sqlite", "embedded", marks=pytest.mark.slow),
+        ("postgresql", "rabbitmq"),
+        pytest.param("mariadb", "redis", marks=pytest.mark.slow),
+    ],
 )
 def test_ten_thousand_books_come_in_and_out_and_only_two_urls_differ(
     database: str, broker: str, tmp_path: Path

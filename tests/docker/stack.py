@@ -65,9 +65,11 @@ class Stack(Service):
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.compose("down", "--volumes", "--timeout", "5")
-        self.kill()
-        docker("image", "rm", "--force", f"{self.project}-app")
+        try:
+            self.compose("down", "--volumes", "--timeout", "5")
+        finally:
+            self.kill()
+            docker("image", "rm", "--force", f"{self.project}-app")
 
     def compose(self, *arguments: str, stdin: str = "") -> str:
         """Run a command of Compose on this project."""

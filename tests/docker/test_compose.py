@@ -7,6 +7,7 @@ stayed dead; without `cap_drop` and `read_only`, web had capabilities.
 """
 
 import os
+import re
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -26,6 +27,14 @@ GOOD = ROWS - ROWS // 100
 
 def test_a_fresh_clone_comes_up_and_the_whole_journey_works(stack: Stack) -> None:
     journey.travel(stack)
+    wait_for("Docker sees that web is well", lambda: stack.inspect("web")["State"]["Health"]["Status"] == "healthy")
+
+
+def test_each_secret_is_another_one(stack: Stack) -> None:
+    names = ("secret-key", "database-password", "broker-password")
+    secrets = [stack.compose("exec", "-T", "web", "cat", f"/secrets/{name}") for name in names]
+    assert all(re.fullmatch("[0-9a-f]{64}", secret) for secret in secrets)
+    assert len(set(secrets)) == len(names)
 
 
 def test_an_upload_needs_no_disk(stack: Stack) -> None:
@@ -58,14 +67,16 @@ def test_a_one_off_command_has_what_the_service_has(stack: Stack) -> None:
 
 
 @pytest.mark.parametrize("ending", ["restart", "down"])
-def test_books_and_sessions_outlive_it(stack: Stack, ending: str) -> None:
+def test_books_sessions_and_the_job_at_hand_outlive_it(stack: Stack, ending: str) -> None:
     ada = stack.user(f"{ending}@example.org")
-    ada.finished(ada.import_csv(csv_of(100)))
+    job = ada.import_csv(csv_of(ROWS))
+    wait_for("the import is under way", lambda: 0 < progress(ada, job) < ROWS)
     stack.compose(ending)
     stack.up()
     assert ada.get("/users/me").json()["email"] == f"{ending}@example.org"
-    assert len(ada.get("/books/export").text.splitlines()) == 1 + 99
-    assert ada.finished(ada.import_csv(csv_of(100)))["result"]["unchanged"] == 99
+    ended = ada.finished(job, seconds=120)
+    assert (ended["status"], ended["result"]["created"]) == ("succeeded", GOOD)
+    assert len(ada.get("/books/export").text.splitlines()) == 1 + GOOD
 
 
 @pytest.mark.parametrize("service", ["web", "worker", "broker", "database"])

@@ -71,8 +71,18 @@ def test_no_secret_is_written_down() -> None:
     assert all(
         not re.search("PASS|SECRET|KEY", name) or value.startswith("/secrets/") for name, value in values.items()
     )
-    passwords = re.findall(r"://[^:/]+:([^@]+)@", "\n".join(COMPOSE["x-app"]["entrypoint"]))
+    script = "\n".join(COMPOSE["x-app"]["entrypoint"] + SERVICES["broker"]["entrypoint"])
+    passwords = re.findall(r"://[^:/]+:([^@]+)@", script)
     assert passwords == ["$$(cat /secrets/database-password)", "$$(cat /secrets/broker-password)"]
+    written = re.findall(r'(?:SECRET_KEY|_PASS)="(.*?)"(?:\s|$)', script, re.MULTILINE)
+    assert written == ["$$(cat /secrets/secret-key)", "$$(cat /secrets/broker-password)"]
+
+
+@pytest.mark.parametrize("name", ["web", "database", "broker"])
+def test_whoever_can_be_asked_is_and_the_release_waits_for_the_answer(name: str) -> None:
+    assert SERVICES[name]["healthcheck"]["test"]
+    if name != "web":
+        assert SERVICES["release"]["depends_on"][name] == {"condition": "service_healthy"}
 
 
 def test_only_web_can_be_reached_and_only_from_this_machine_unless_asked_for() -> None:

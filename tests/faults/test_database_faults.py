@@ -150,6 +150,7 @@ def test_a_restart_that_no_request_meets_is_not_noticed(server: DatabaseServer, 
         assert {answer.status_code for answer in threads.map(ada.get, ["/books"] * 40)} == {200}
 
 
+@pytest.mark.slow
 @on_each_server
 def test_a_database_that_is_stopped_or_frozen_is_reported_within_two_seconds(
     server: DatabaseServer, deployed: Deploy, measured: Callable[[float], None]

@@ -4,6 +4,8 @@ import signal
 import time
 from collections.abc import Callable
 
+import pytest
+
 from tests.faults.conftest import on_each_pair
 from tests.faults.processes import Deploy, csv_of, progress
 from tests.formation import wait_for
@@ -11,6 +13,7 @@ from tests.formation import wait_for
 ROWS = 100_000
 
 
+@pytest.mark.slow
 @on_each_pair
 def test_a_running_job_goes_back_and_is_resumed_at_once(deployed: Deploy, measured: Callable[[float], None]) -> None:
     """Fails when the child dies of TERM, or when the job waits for its lease to end: that takes 20 s."""

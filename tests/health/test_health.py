@@ -1,7 +1,9 @@
 """What platforms look at: `/healthz` and `/readyz`."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import flask_migrate
 import pytest
@@ -10,6 +12,7 @@ from sqlalchemy import Engine, text
 
 from app import create_app
 from app.core.extensions import db
+from app.health import service
 from tests.clients import Client, problem
 from tests.conftest import every_database, make_settings
 from tests.services import new_broker, new_database
@@ -108,6 +111,24 @@ def test_a_process_whose_broker_does_not_answer_is_not_ready(fresh: Callable[...
     with client.app.app_context():
         flask_migrate.upgrade()
     assert checks(client) == (503, {"database": "ok", "migrations": "ok", "broker": "failing"})
+
+
+def test_those_who_ask_while_a_service_is_asked_share_its_answer(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each question would be a connection more. Fails, of eight who ask, with six questions when nobody shares."""
+    asked, answer = [], Event()
+
+    def ask() -> None:
+        asked.append("the broker")
+        answer.wait(10)
+
+    monkeypatch.setitem(service.CHECKS, "broker", ask)
+    with ThreadPoolExecutor(8) as visitors:
+        try:
+            seen = list(visitors.map(lambda _: checks(Client(app)), range(8)))
+        finally:
+            answer.set()
+    assert seen == [(503, {"database": "ok", "migrations": "ok", "broker": "failing"})] * 8
+    assert asked == ["the broker"]
 
 
 @pytest.mark.parametrize("kind", ["rabbitmq", "redis"])

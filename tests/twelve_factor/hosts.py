@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Self, TypeVar
 from uuid import uuid4
 
-import pytest
-
 from tests.formation import wait_for
 from tests.services import skip_or_fail
 
@@ -115,14 +113,14 @@ class Network:
         self._hosts = 0
 
     def __enter__(self) -> Self:
-        if os.geteuid() != 0:
-            pytest.skip("only root may make network namespaces")
-        try:
-            ip("netns", "add", self.name)
-        except (OSError, AssertionError) as error:
-            skip_or_fail(f"no network namespaces here: {error}")
-        self.cleanup.callback(ip, "netns", "delete", self.name)
-        ip("-netns", self.name, "link", "add", "switch", "up", "type", "bridge")
+        with ExitStack() as cleanup:
+            try:
+                ip("netns", "add", self.name)
+                cleanup.callback(ip, "netns", "delete", self.name)
+                ip("-netns", self.name, "link", "add", "switch", "up", "type", "bridge")
+            except (OSError, AssertionError) as error:
+                skip_or_fail(f"no network namespaces here, which only root may make: {error}")
+            self.cleanup = cleanup.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:

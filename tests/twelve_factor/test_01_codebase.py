@@ -108,8 +108,8 @@ def test_what_other_tools_call_the_environment_changes_nothing(
 
 def tree() -> list[str]:
     """What git ships, or would, without tests, prose and locks."""
-    prose = re.compile(r"(tests|docs)/|.*\.md|LICENSE|requirements.*|")
-    return [name for name in shipped() if not prose.fullmatch(name) and not name.startswith(("tests/", "docs/"))]
+    prose = re.compile(r"(tests|docs)/.*|.*\.md|LICENSE|requirements.*")
+    return [name for name in shipped() if not prose.fullmatch(name)]
 
 
 def code(name: str) -> str:

@@ -25,6 +25,7 @@ from tests.formation import Program, Service, service_variables, wait_for
 from tests.twelve_factor.hosts import Network, ip
 from tests.twelve_factor.procfile import LINES
 
+pytestmark = pytest.mark.slow
 WEB = shlex.split(LINES["web"])
 ACCOUNT = {"email": "ada@example.org", "password": PASSWORD}
 UPLOAD = b"title,author,isbn\nEmma,Jane Austen,9780141439587" + b"\n" * (15 << 20)  # just below what is taken
