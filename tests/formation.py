@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import requests
+from honcho.environ import parse_procfile
 
 from app.core.settings import Settings
 from tests.clients import PASSWORD
@@ -23,6 +24,7 @@ Answer = TypeVar("Answer")
 Variables = Mapping[str, str | int]
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
+LINES: dict[str, str] = dict(parse_procfile((ROOT / "Procfile").read_text()).processes)  # as honcho reads them
 OWN_VARIABLES = {name.upper() for name in Settings.model_fields} | {"PYTHONPATH", "VIRTUAL_ENV"}
 LIBRARIES = {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}  # where Python's own may be
 OWN_PREFIXES = ("CELERY_", "FLASK_", "GUNICORN_", "HEROKU_", "HONCHO_")
@@ -82,6 +84,11 @@ class Program:
         """The process that was started."""
         assert self._process is not None, "not started"
         return self._process
+
+    @property
+    def started(self) -> bool:
+        """Whether it was."""
+        return self._process is not None
 
     def start(self) -> None:
         """Start without waiting."""
@@ -193,8 +200,7 @@ class Web(Service):
     """The web process alone."""
 
     def __init__(self, database_url: str, broker_url: str, folder: Path, **variables: str | int) -> None:
-        command = ["gunicorn", "--config", "gunicorn.conf.py"]
-        super().__init__(command, folder, service_variables(database_url, broker_url) | variables)
+        super().__init__(LINES["web"].split(), folder, service_variables(database_url, broker_url) | variables)
 
 
 class Formation(Service):

@@ -16,8 +16,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from app.core.settings import Settings
-from tests.formation import BIN, ROOT
-from tests.twelve_factor.procfile import LINES
+from tests.formation import BIN, LINES, ROOT
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 COMPOSE: dict[str, Any] = YAML(typ="safe").load(ROOT / "compose.yaml")

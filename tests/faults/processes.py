@@ -11,7 +11,7 @@ from app.core.unit_of_work import commit
 from app.jobs import service
 from tests.clients import isbn
 from tests.conftest import make_settings
-from tests.formation import HttpClient, Program, Service, environment, service_variables, wait_for
+from tests.formation import LINES, HttpClient, Program, Service, environment, service_variables, wait_for
 
 
 class Worker(Program):
@@ -48,7 +48,7 @@ class Deploy:
 
     def web(self, *, ready: bool = True) -> Service:
         """Start a web process, and wait until it is ready."""
-        web = Service(["gunicorn", "--config", "gunicorn.conf.py"], self._place(), self.variables)
+        web = Service(LINES["web"].split(), self._place(), self.variables)
         self._start(web)
         if ready:
             wait_for("web is ready", web.ready)
@@ -56,9 +56,8 @@ class Deploy:
 
     def worker(self, *, ready: bool = True, app: str = "app.worker") -> Worker:
         """Start a worker, and wait until it takes jobs."""
-        name = f"w{len(self.programs)}@test"
-        flags = ["--without-gossip", "--without-mingle", "--without-heartbeat", "--hostname", name]
-        worker = Worker(["celery", "--quiet", "--app", app, "worker", *flags], self._place(), self.variables)
+        line = LINES["worker"].replace("app.worker", app)
+        worker = Worker(f"{line} --hostname w{len(self.programs)}@test".split(), self._place(), self.variables)
         self._start(worker)
         if ready:
             wait_for("the worker is ready", worker.ready)

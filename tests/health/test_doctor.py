@@ -87,6 +87,7 @@ def test_workers_that_are_gone_are_pruned(app: Flask, doctor: Doctor) -> None:
     live(app)
     with app.app_context():
         db.session.add(Heartbeat(worker="old", release="v1", seen_at=utcnow() - timedelta(hours=25)))
+        db.session.add(Heartbeat(worker="of today", release="v1", seen_at=utcnow() - timedelta(hours=23)))
         db.session.commit()
     assert "1 workers that are gone" in app.test_cli_runner().invoke(args=["prune"]).output
     assert doctor()[1]["worker"] == "ok 1 live, of release unnamed"

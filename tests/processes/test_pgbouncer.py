@@ -1,6 +1,10 @@
-"""A pooler in front of PostgreSQL, in transaction mode: each transaction may meet another of the few connections."""
+"""A pooler in front of PostgreSQL, in transaction mode: each transaction may meet another of the few connections.
+
+Seen failing without `prepare_threshold=None`: what one connection has prepared, the next does not know.
+"""
 
 import shutil
+import socket
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +18,12 @@ import pytest
 from tests.faults.processes import csv_of
 from tests.formation import Formation, HttpClient, Program, free_port, wait_for
 from tests.services import new_broker, new_database, skip_or_fail
+
+
+def listens(port: int) -> bool:
+    """Whether somebody does, at a port."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @contextmanager
@@ -32,6 +42,7 @@ def pgbouncer(server: str, connections: int, folder: Path) -> Iterator[str]:
     folder.chmod(0o755)
     command = ["pgbouncer", "--quiet", "--user=nobody", str(folder / "pgbouncer.ini")]
     with Program(command, folder, {}):
+        wait_for("the pooler listens", lambda: listens(port))
         yield urlunsplit(parts._replace(netloc=f"{user}@127.0.0.1:{port}"))
 
 

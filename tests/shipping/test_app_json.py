@@ -17,10 +17,9 @@ from flask import Flask
 from app.core.settings import Settings
 from tests import services
 from tests.clients import Client
-from tests.formation import BIN, ROOT
+from tests.formation import BIN, LINES, ROOT
 from tests.services import skip_or_fail
 from tests.shipping.dynos import APP_JSON
-from tests.twelve_factor.procfile import LINES
 
 SCHEMA = "@heroku/mcp-server@1.0.7"  # the package in which Heroku publishes it
 VARIABLES = {name.upper(): field.is_required() for name, field in Settings.model_fields.items()}

@@ -26,11 +26,10 @@ import requests
 from tests.acceptance import goodbooks
 from tests.faults.processes import progress
 from tests.faults.servers import own
-from tests.formation import wait_for
+from tests.formation import LINES, wait_for
 from tests.shipping.dynos import APP_JSON, BUILDPACK, NOBODY, App, Dyno, require_dynos
 from tests.twelve_factor.builds import Build
 from tests.twelve_factor.journey import travel
-from tests.twelve_factor.procfile import LINES
 from tests.twelve_factor.tls import TlsPostgres, TlsRedis
 
 pytestmark = [pytest.mark.slow, pytest.mark.services, pytest.mark.timeout(400)]

@@ -14,9 +14,8 @@ import pytest
 from flask import Flask
 
 from tests.clients import Client
-from tests.formation import ROOT
+from tests.formation import LINES, ROOT
 from tests.shipping.dynos import APP_JSON
-from tests.twelve_factor.procfile import LINES
 
 DOKKU: dict[str, Any] = json.loads((ROOT / "docs/dokku.json").read_text())
 CHECKS = [(process, check) for process, checks in DOKKU["healthchecks"].items() for check in checks]

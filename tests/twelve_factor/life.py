@@ -13,9 +13,8 @@ from urllib.parse import urlsplit
 
 from tests.clients import PASSWORD
 from tests.faults.processes import Worker
-from tests.formation import HttpClient, Program, Service, service_variables, wait_for
+from tests.formation import LINES, HttpClient, Program, Service, service_variables, wait_for
 from tests.twelve_factor.ecs import Event, read
-from tests.twelve_factor.procfile import LINES
 
 RELEASE = "v42-0123abc"
 WRONG_PASSWORD = "not the password at all"
@@ -102,7 +101,8 @@ class Life:
     def close(self) -> None:
         """Leave no process behind."""
         for program in self.programs.values():
-            program.kill()
+            if program.started:
+                program.kill()
 
     def _keep(self, name: str, program: Program) -> None:
         program.apart = True

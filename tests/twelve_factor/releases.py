@@ -11,10 +11,9 @@ from sqlalchemy import create_engine, inspect, text
 
 from app.core.urls import database_url
 from tests.faults.processes import Worker
-from tests.formation import Service
+from tests.formation import LINES, Service
 from tests.twelve_factor.builds import Build
 from tests.twelve_factor.one_offs import one_off
-from tests.twelve_factor.procfile import LINES
 
 MIGRATION = '''"""Shelves."""
 

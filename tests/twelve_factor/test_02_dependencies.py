@@ -15,12 +15,11 @@ from pathlib import Path
 import pytest
 
 from tests.faults.processes import Worker
-from tests.formation import BIN, ROOT, Service, service_variables, wait_for
+from tests.formation import BIN, LINES, ROOT, Service, service_variables, wait_for
 from tests.services import skip_or_fail
 from tests.twelve_factor.builds import Build
 from tests.twelve_factor.journey import travel
 from tests.twelve_factor.one_offs import one_off
-from tests.twelve_factor.procfile import LINES
 
 LOCKS = ("requirements.txt", "requirements-test.txt")
 PIN = re.compile(r"(?P<name>[a-z0-9-]+)==(?P<version>[^\s;]+)(?P<marker> ; [^\\]+?)?( +--hash=sha256:[0-9a-f]{64})+")

@@ -23,9 +23,8 @@ from pydantic_core import PydanticUndefined
 
 from app.core.settings import PLACEHOLDERS, Settings
 from tests.core.test_consistency import DEFAULTS, SHOWN, has_default, readme_table
-from tests.formation import ROOT, service_variables
+from tests.formation import LINES, ROOT, service_variables
 from tests.twelve_factor.one_offs import one_off
-from tests.twelve_factor.procfile import LINES
 from tests.twelve_factor.published import Secret, ever_added, secrets_in, tracked
 
 # What looks like a secret, and is none.

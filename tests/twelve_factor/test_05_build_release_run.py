@@ -111,19 +111,19 @@ def test_a_release_is_taken_back_while_its_schema_stays_and_the_schema_too_by_it
 def test_a_release_phase_that_fails_changes_nothing_and_the_release_before_it_goes_on(
     first: Release, tmp_path: Path, database: str
 ) -> None:
-    """The migration before the one that raises is undone, too. On MySQL, where each is final, it would stay."""
+    """The migration before the one that raises is undone, too. On MySQL, where each is final, it stays."""
     refused = next_release(first, tmp_path, "v2", CORS_ORIGINS="*")
     raising = next_release(first, tmp_path, "v3", raising=True)
     failures = [(refused, "FAIL: origins"), (raising, "the data is not as expected")]
     before = schema(first)
     with first.web(tmp_path) as web:
         ada = web.user()
-        for release, reason in failures[: 1 if database == "mariadb" else 2]:
+        for release, reason in failures:
             with under_requests(ada) as answers:
                 code, said = release.run("bin/release")
             assert code != 0
             assert reason in said
-            assert schema(first) == before
+            assert schema(first) == before or (database, release) == ("mariadb", raising)
             assert set(answers) == {200}
         assert ada.post("/books", json=book()).status_code == 201
 

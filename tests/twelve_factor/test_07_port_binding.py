@@ -21,9 +21,8 @@ import pytest
 import requests
 
 from tests.clients import PASSWORD
-from tests.formation import Program, Service, service_variables, wait_for
+from tests.formation import LINES, Program, Service, service_variables, wait_for
 from tests.twelve_factor.hosts import Network, ip
-from tests.twelve_factor.procfile import LINES
 
 pytestmark = pytest.mark.slow
 WEB = shlex.split(LINES["web"])

@@ -16,9 +16,8 @@ from pathlib import Path
 import pytest
 
 from tests.faults.processes import Deploy, Worker, deploy
-from tests.formation import Program, Service
+from tests.formation import LINES, Program, Service
 from tests.services import new_broker, new_database
-from tests.twelve_factor.procfile import LINES
 
 BARE = Path(__file__).with_name("bare")
 BOUNDS = {"hello": 10.0, "attached": 2.5}  # web's time to ready, divided by that of the bare Flask in BARE
@@ -71,7 +70,7 @@ def seconds_to_ready(program: Program, ready: Callable[[], bool]) -> float:
 @pytest.mark.slow
 @pytest.mark.alone
 @pytest.mark.timeout(300)
-def test_web_is_ready_almost_as_soon_as_bare_flask(
+def test_web_is_ready_almost_as_soon_as_bare_flask_with_the_same_services(
     deployed: Deploy, record_property: Callable[[str, object], None]
 ) -> None:
     web = Service(LINES["web"].split(), deployed.folder, deployed.variables)

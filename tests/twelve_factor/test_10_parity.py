@@ -22,10 +22,19 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.formation import ROOT, Formation, Program, Service, environment, free_port, service_variables, wait_for
+from tests.formation import (
+    LINES,
+    ROOT,
+    Formation,
+    Program,
+    Service,
+    environment,
+    free_port,
+    service_variables,
+    wait_for,
+)
 from tests.services import DATABASES, new_broker, new_database, require
 from tests.twelve_factor.journey import travel
-from tests.twelve_factor.procfile import LINES
 from tests.twelve_factor.trees import copy_tree
 
 Line = Callable[[str], list[str]]
@@ -100,12 +109,12 @@ def test_a_platform_runs_the_lines(platform: str, urls: tuple[str, str], tmp_pat
 @pytest.mark.services
 @pytest.mark.timeout(300)
 def test_what_the_features_tests_say_of_sqlite_is_true_of_the_services_of_production(tmp_path: Path) -> None:
-    """Many tests run on SQLite alone, to be quick. Here they are run as in production; the others are on any day."""
+    """Most of them run on SQLite alone, to be quick; here as in production. The others are run so on any day."""
     for service in ("postgresql", "rabbitmq"):
         require(service)
     variables = {"TEST_DATABASE": "postgresql", "TEST_BROKER": "rabbitmq", "REQUIRE_SERVICES": "1"}
     others = " and ".join(f"not {database}" for database in DATABASES)
-    tests = [f"tests/{feature}" for feature in FEATURES]
+    tests = [f"tests/{folder}" for folder in (*FEATURES, "core", "bad_input")]
     with Program(["pytest", "-q", "-p", "no:cacheprovider", "-k", others, *tests], tmp_path, variables) as suite:
         assert suite.wait(280) == 0, suite.log()
 

@@ -177,6 +177,9 @@ def test_the_doctor_sees_the_worker_that_lives_and_not_the_one_that_was_killed(t
 
         worker = deployed.worker()
         wait_for("the worker is seen", seen)
+        other = deployed.worker()
+        wait_for("each is seen", lambda: "  2 live, " in one_off(deployed.variables, "flask", "doctor")[1])
+        other.kill()
         assert one_off(deployed.variables, "flask", "shell", typed=AGE_WORKERS)[0] == 0
         wait_for("the worker is seen again", seen)
         worker.send(signal.SIGKILL)

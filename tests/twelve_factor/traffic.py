@@ -25,16 +25,17 @@ class Client:
         added: The ISBNs of the books that were taken.
     """
 
-    def __init__(self, user: HttpClient, urls: Sequence[str]) -> None:
+    def __init__(self, user: HttpClient, urls: Sequence[str], first: int) -> None:
         self.http = HttpClient("")
         self.http.headers["Authorization"] = user.headers["Authorization"]
         self.urls = cycle(urls)
+        self.first = first  # the number of its first book: no other client has one of its books
         self.answered = 0
         self.failed: list[str] = []
         self.added: set[str] = set()
 
     def go_on_until(self, over: Event) -> None:
-        isbns = map(isbn, count(randrange(10**6, 10**8)))
+        isbns = map(isbn, count(self.first))
         while not over.is_set():
             new = next(isbns)
             self._send(over, "GET", "/users/me")
@@ -78,7 +79,8 @@ class Traffic(list[Client]):
 @contextmanager
 def traffic(user: HttpClient, urls: Sequence[str]) -> Iterator[Traffic]:
     """Clients of one user at work, for as long as the block lasts."""
-    clients, over = Traffic(Client(user, urls) for _ in range(CLIENTS)), Event()
+    beginning = randrange(100, 9_000)  # traffic before this one has other books
+    clients, over = Traffic(Client(user, urls, (beginning + number) * 10**5) for number in range(CLIENTS)), Event()
     with ThreadPoolExecutor(CLIENTS) as threads:
         working = [threads.submit(client.go_on_until, over) for client in clients]
         try:
