@@ -10,7 +10,7 @@ from sqlalchemy import create_engine, text
 from app.core.urls import database_url as sqlalchemy_url
 from tests.clients import PASSWORD
 from tests.faults.databases import Postgres
-from tests.faults.processes import csv_of
+from tests.faults.processes import Worker, csv_of
 from tests.faults.servers import BrokerServer
 from tests.formation import HttpClient, Service, wait_for
 from tests.twelve_factor.ecs import Event
@@ -21,14 +21,19 @@ KILLED = "killed-0123456789abcdef"
 MISTAKE = "mistake-0123456789abcdef"
 
 
-def live(alive: Life) -> None:
-    """All that happens to processes which work: they start, serve, meet errors, are killed, and are told to stop."""
+def begun(alive: Life) -> tuple[Worker, Service]:
+    """A release that succeeds, a worker that starts, and web that is still to be."""
     release = alive.release()
     release.start()
-    assert release.wait() == 0, release.log() + release.errors.read_text()
+    assert release.wait() == 0, alive.printed()
     worker = alive.worker()
     worker.start()
-    web = alive.web()
+    return worker, alive.web()
+
+
+def live(alive: Life) -> None:
+    """All that happens to processes which work: they start, serve, meet errors, are killed, and are told to stop."""
+    worker, web = begun(alive)
     with web:
         user = alive.log_in(web)
         alive.hears("worker", r" ready\.")
@@ -46,11 +51,7 @@ def live(alive: Life) -> None:
 
 def outlive(alive: Life, database: Postgres, broker: BrokerServer) -> None:
     """Processes lose their broker and their database, and get both back."""
-    alive.release().start()
-    assert alive.programs["release"].wait() == 0, alive.printed()
-    worker = alive.worker()
-    worker.start()
-    web = alive.web()
+    worker, web = begun(alive)
     with web:
         user = alive.log_in(web)
         alive.hears("worker", r" ready\.")
