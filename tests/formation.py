@@ -37,6 +37,12 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def children_of(pid: int) -> list[int]:
+    """The processes that a process has started."""
+    found = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True, check=False)
+    return [int(child) for child in found.stdout.split()]
+
+
 def wait_for(what: str, probe: Callable[[], Answer], seconds: float = 30) -> Answer:
     """Ask again and again until the answer is true."""
     deadline = time.monotonic() + seconds

@@ -118,18 +118,3 @@ def test_both_files_name_the_same_python() -> None:
     runtime = (ROOT / "runtime.txt").read_text()
     assert re.fullmatch(r"python-3\.\d+(\.\d+)?\n", runtime)
     assert runtime == f"python-{(ROOT / '.python-version').read_text()}"
-
-
-PROCFILE = (ROOT / "Procfile").read_text().splitlines()
-
-
-def test_the_procfile_has_web_first_and_then_exactly_worker_and_release() -> None:
-    assert [line.partition(": ")[0] for line in PROCFILE] == ["web", "worker", "release"]
-
-
-@pytest.mark.parametrize("line", PROCFILE)
-def test_a_procfile_line_runs_without_a_shell(line: str) -> None:
-    command = line.partition(": ")[2]
-    assert not re.search(r"""['"`;|<>&$*~\\]""", command)
-    assert not re.match(r"exec\b|\w+=", command)
-    assert (ROOT / command.split()[0]).exists() == command.startswith("bin/")

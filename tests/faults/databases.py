@@ -14,7 +14,7 @@ from typing import Protocol, Self
 
 import pymysql
 
-from tests.formation import free_port, wait_for
+from tests.formation import children_of, free_port, wait_for
 from tests.processes.postgres import PostgresServer
 from tests.services import skip_or_fail
 
@@ -34,9 +34,8 @@ class Postgres(PostgresServer):
 
     def processes(self) -> list[int]:
         """The server's process, and one for each connection."""
-        first = (self._folder / "data" / "postmaster.pid").read_text().split()[0]
-        found = subprocess.run(["pgrep", "-P", first], capture_output=True, text=True, check=True)
-        return [int(first), *map(int, found.stdout.split())]
+        first = int((self._folder / "data" / "postmaster.pid").read_text().split()[0])
+        return [first, *children_of(first)]
 
 
 class MariaDB:

@@ -11,7 +11,7 @@ from app.core.unit_of_work import commit
 from app.jobs import service
 from tests.clients import isbn
 from tests.conftest import make_settings
-from tests.formation import LINES, HttpClient, Program, Service, environment, service_variables, wait_for
+from tests.formation import LINES, HttpClient, Program, Service, children_of, environment, service_variables, wait_for
 
 
 class Worker(Program):
@@ -24,8 +24,7 @@ class Worker(Program):
 
     def children(self) -> list[int]:
         """The processes that do its jobs."""
-        found = subprocess.run(["pgrep", "-P", str(self.process.pid)], capture_output=True, text=True, check=False)
-        return [int(pid) for pid in found.stdout.split()]
+        return children_of(self.process.pid)
 
 
 class Deploy:

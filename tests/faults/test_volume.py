@@ -1,6 +1,5 @@
 """A million rows: how much memory they take, how fresh their progress is, and what other requests notice of them."""
 
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -13,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.faults.processes import Deploy, csv_of, deploy, progress
-from tests.formation import HttpClient, Program, wait_for
+from tests.formation import HttpClient, children_of, wait_for
 from tests.processes.postgres import PostgresServer
 from tests.services import new_broker
 
@@ -67,12 +66,6 @@ def listing_time(user: HttpClient) -> float:
     return time.perf_counter() - begun
 
 
-def children(program: Program) -> list[int]:
-    """The processes below a program's first."""
-    found = subprocess.run(["pgrep", "-P", str(program.process.pid)], capture_output=True, text=True, check=True)
-    return [int(pid) for pid in found.stdout.split()]
-
-
 def memory(pid: int, kind: str = "VmRSS") -> int:
     """A process's memory in bytes: now, or at its peak (`VmHWM`)."""
     status = Path(f"/proc/{pid}/status").read_text()
@@ -104,7 +97,7 @@ def test_a_million_rows_take_little_memory_show_their_progress_and_leave_the_api
         time.sleep(10)
 
     file = csv_of(ROWS)
-    (serving,), (child,) = children(web), children(worker)
+    (serving,), (child,) = children_of(web.process.pid), children_of(worker.process.pid)
     served, fresh = memory(serving, "VmHWM"), memory(child)
     job = ada.import_csv(file)
     assert memory(serving, "VmHWM") - served < 4 * len(file)

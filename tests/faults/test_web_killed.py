@@ -3,7 +3,6 @@
 import os
 import random
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +19,7 @@ from tests.clients import book
 from tests.clients import isbn as isbn13
 from tests.faults.conftest import PAIRS, on_each_pair
 from tests.faults.processes import Deploy, csv_of, deploy
-from tests.formation import HttpClient, Service, wait_for
+from tests.formation import HttpClient, Service, children_of, wait_for
 from tests.services import new_broker, new_database
 
 KILLS = 50
@@ -99,19 +98,13 @@ class Client:
 
 def kill_its_processes(web: Service) -> None:
     """Kill the process that answers requests, again and again; gunicorn's master starts another."""
-    dead: set[str] = set()
+    dead: set[int] = set()
     for _ in range(KILLS):
-        pid = wait_for("there is a process", lambda: children(web) - dead).pop()
+        pid = wait_for("there is a process", lambda: set(children_of(web.process.pid)) - dead).pop()
         dead.add(pid)
         time.sleep(random.uniform(0.02, 0.15))
-        os.kill(int(pid), signal.SIGKILL)
+        os.kill(pid, signal.SIGKILL)
     wait_for("web is ready", web.ready)
-
-
-def children(web: Service) -> set[str]:
-    """The processes of gunicorn's master."""
-    found = subprocess.run(["pgrep", "-P", str(web.process.pid)], capture_output=True, text=True, check=False)
-    return set(found.stdout.split())
 
 
 @pytest.mark.slow

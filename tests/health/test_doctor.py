@@ -1,7 +1,6 @@
 """`flask doctor`: what it refuses, and what it says to do about it."""
 
 import json
-import subprocess
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import timedelta
@@ -19,8 +18,9 @@ from app.core.heartbeat import Heartbeat
 from app.core.settings import load_settings
 from app.core.urls import database_url
 from tests.conftest import every_database
-from tests.formation import ROOT, environment, service_variables
+from tests.formation import service_variables
 from tests.services import new_database
+from tests.twelve_factor import one_offs
 
 Doctor = Callable[..., tuple[int, dict[str, str]]]
 
@@ -43,10 +43,7 @@ def one_off(tmp_path: Path) -> Callable[..., tuple[int, str]]:
 
     def run(*command: str, **variables: str) -> tuple[int, str]:
         defaults = service_variables(f"sqlite:///{tmp_path}/app.db", f"sqla+sqlite:///{tmp_path}/broker.db")
-        done = subprocess.run(
-            command, cwd=ROOT, env=environment(defaults | variables), capture_output=True, text=True, check=False
-        )
-        return done.returncode, done.stdout + done.stderr
+        return one_offs.one_off(defaults | variables, *command)
 
     return run
 

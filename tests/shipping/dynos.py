@@ -15,6 +15,7 @@ from tests.services import skip_or_fail
 from tests.twelve_factor.builds import Build
 
 APP_JSON: dict[str, Any] = json.loads((ROOT / "app.json").read_text())
+# What the Python buildpack sets when a process starts.
 BUILDPACK = {
     "FORWARDED_ALLOW_IPS": "*",
     "GUNICORN_CMD_ARGS": "--access-logfile -",

@@ -10,13 +10,11 @@ who reads; with the error of pydantic let through, at what the processes say.
 """
 
 import ast
-import json
 import re
 import secrets
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pydantic_core import PydanticUndefined
@@ -24,6 +22,7 @@ from pydantic_core import PydanticUndefined
 from app.core.settings import PLACEHOLDERS, Settings
 from tests.core.test_consistency import DEFAULTS, SHOWN, has_default, readme_table
 from tests.formation import LINES, ROOT, service_variables
+from tests.shipping.dynos import APP_JSON
 from tests.twelve_factor.one_offs import one_off
 from tests.twelve_factor.published import Secret, ever_added, secrets_in, tracked
 
@@ -39,7 +38,6 @@ HARMLESS = re.compile(
         ]
     )
 )
-APP_JSON: dict[str, Any] = json.loads((ROOT / "app.json").read_text())
 READERS = {"environ", "environb", "getenv", "getenvb", "load_dotenv", "dotenv_values"}
 READERS |= {"from_prefixed_env", "from_envvar", "BaseSettings"}  # Flask's, and whoever would be a second Settings
 OF_A_REQUEST = {"self.environ"}  # WSGI's

@@ -12,7 +12,6 @@ that ours waits, for then the master alone holds the port. With `graceful_timeou
 import os
 import signal
 import socket
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -21,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.processes import Deploy, deploy
-from tests.formation import Service, wait_for
+from tests.formation import Service, children_of, wait_for
 from tests.services import new_broker, new_database
 from tests.twelve_factor.traffic import books, traffic
 
@@ -37,11 +36,6 @@ def deployed(tmp_path: Path) -> Iterator[Deploy]:
 def said(web: Service, words: str) -> int:
     """How often web has logged something."""
     return sum(event["message"].startswith(words) for event in web.events())
-
-
-def children(web: Service) -> list[int]:
-    """The processes that answer its requests."""
-    return [int(pid) for pid in subprocess.check_output(["pgrep", "-P", str(web.process.pid)], text=True).split()]
 
 
 @pytest.mark.slow
@@ -62,7 +56,7 @@ def test_scaling_down_under_load_fails_no_request(deployed: Deploy) -> None:
     first, second, third = [deployed.web() for _ in range(3)]
     ada = third.user()
     with traffic(ada, [first.url, second.url, third.url]) as clients:
-        for child in children(first):
+        for child in children_of(first.process.pid):
             os.kill(child, signal.SIGTERM)
         time.sleep(0.1)  # the order is the kernel's; here the master, which has the port as well, is told last
         first.process.terminate()

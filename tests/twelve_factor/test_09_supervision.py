@@ -25,7 +25,7 @@ import pytest
 
 from tests.clients import book, isbn
 from tests.faults.processes import csv_of, progress
-from tests.formation import ROOT, HttpClient, wait_for
+from tests.formation import ROOT, HttpClient, children_of, wait_for
 from tests.services import skip_or_fail
 from tests.twelve_factor.supervisor import EXPORT, EXPORT_UNITS, RELEASE, RESTART, Checkout, Supervisor, supervised
 from tests.twelve_factor.traffic import books, traffic
@@ -128,8 +128,7 @@ def test_whatever_is_killed_is_started_again_and_nothing_is_lost(supervisor: Sup
 
 
 def kill_child(pid: int, sign: int) -> None:
-    child = subprocess.check_output(["pgrep", "-P", str(pid)], text=True).split()[0]
-    os.kill(int(child), sign)
+    os.kill(children_of(pid)[0], sign)
 
 
 def test_what_is_exported_holds_no_secret(checkout: Checkout) -> None:

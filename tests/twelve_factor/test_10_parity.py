@@ -34,19 +34,12 @@ from tests.formation import (
     wait_for,
 )
 from tests.services import DATABASES, new_broker, new_database, require
+from tests.shipping.dynos import BUILDPACK
 from tests.twelve_factor.journey import travel
 from tests.twelve_factor.trees import copy_tree
 
 Line = Callable[[str], list[str]]
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
-# What the Python buildpack, which both use, sets when a process starts.
-BUILDPACK = {
-    "FORWARDED_ALLOW_IPS": "*",
-    "GUNICORN_CMD_ARGS": "--access-logfile -",
-    "PYTHONHASHSEED": "random",
-    "PYTHONUNBUFFERED": "true",
-    "WEB_CONCURRENCY": "2",
-}
 PLATFORMS: dict[str, tuple[Line, dict[str, str]]] = {
     "Heroku": (lambda line: ["bash", "-c", line], {"DYNO": "web.1", "HEROKU_RELEASE_VERSION": COMMIT}),
     "Dokku": (shlex.split, {"DYNO": "web.1", "GIT_REV": COMMIT}),
@@ -69,6 +62,7 @@ def test_the_lines_need_no_shell() -> None:
         assert not set(line) & set("&|;<>()$`*?~#\\")
         assert line.split()[0] != "exec"
         assert "=" not in line.split()[0]
+        assert (ROOT / line.split()[0]).exists() == line.startswith("bin/")
 
 
 @pytest.mark.slow
