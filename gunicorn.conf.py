@@ -9,8 +9,8 @@ from typing import Any
 
 from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, ThreadWorker
 
-from app.core.extensions import db
-from app.core.logging import logging_config
+from app.core.database import db
+from app.core.observability.logging import logging_config
 from app.core.settings import load_settings
 
 

@@ -1,46 +1,66 @@
-"""Barah: a twelve-factor REST service. `flask`, gunicorn and Celery all find `create_app` here."""
+"""Barah: a twelve-factor REST service. `flask`, gunicorn and Celery find `create_app` here."""
+
+from collections.abc import Sequence
+from typing import Protocol
 
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import auth, books, health, jobs, users
-from app.core.api import Api
-from app.core.celery import init_celery
+from app.core.broker.celery import init_celery
 from app.core.commands import register_commands
-from app.core.database import engine_options, prepare_engine
-from app.core.extensions import cors, db, jwt, migrate
-from app.core.idempotency import REPLAYED
-from app.core.logging import REQUEST_ID_HEADER, configure_logging, init_request_ids
-from app.core.openapi import Documentation
-from app.core.parsing import Request
-from app.core.problems import register_error_handlers
+from app.core.database import db
+from app.core.database.engine import engine_options, prepare_engine
+from app.core.database.session import init_sessions
+from app.core.extensions import cors, jwt, migrate
+from app.core.http import Api
+from app.core.http.idempotency import REPLAYED
+from app.core.http.openapi import Documentation
+from app.core.http.problems import register_error_handlers
+from app.core.http.request import Request
+from app.core.observability.logging import configure_logging
+from app.core.observability.request_ids import REQUEST_ID_HEADER, init_request_ids
 from app.core.settings import Settings, load_settings
-from app.core.unit_of_work import init_unit_of_work
 from app.core.urls import database_url
 
-API = "/api/v1"
+PREFIX = "/api/v1"
 DESCRIPTION = """
-Books, and the jobs that import them.
-
 Press **Authorize** and log in with an email and a password, or send `Authorization: Bearer <access token>`. Every error
-is a problem (RFC 9457); its `request_id` finds the server's log lines.
+is a problem (RFC 9457). Its `request_id` identifies the server's log lines.
 """
 
 
+class Feature(Protocol):
+    """A package with a function `register`, which adds its resources and commands."""
+
+    def register(self, api: Api) -> None:
+        """Add the feature to the application of `api`."""
+
+
+FEATURES: tuple[Feature, ...] = (
+    health,
+    auth,
+    users,
+    jobs,
+    books,
+)
+
+
 class Barah(Flask):
-    """The application class: Flask, with a request that is read strictly."""
+    """The application class: Flask with the strict request class."""
 
     request_class = Request
 
 
-def create_app(settings: Settings | None = None) -> Flask:
-    """Compose the application: the one place where everything meets.
+def create_app(settings: Settings | None = None, features: Sequence[Feature] = FEATURES) -> Flask:
+    """Compose the application.
 
     Args:
-        settings: The configuration; the environment's unless given.
+        settings: The configuration; read from the environment by default.
+        features: The features to register, in this order.
 
     Raises:
-        InvalidSettings: the environment is not usable.
+        InvalidSettings: The environment is invalid.
     """
     settings = settings or load_settings()
     configure_logging(settings)
@@ -58,21 +78,21 @@ def create_app(settings: Settings | None = None) -> Flask:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=0, x_port=hops)  # type: ignore[method-assign]
 
     db.init_app(app)
-    init_unit_of_work(app)  # after Flask-SQLAlchemy: what is registered last is torn down first
+    init_sessions(app)  # after Flask-SQLAlchemy: the last teardown function registered runs first
     with app.app_context():
         prepare_engine(db.engine)
     migrate.init_app(app, db)
     jwt.init_app(app)
     if settings.cors_origins:
-        shown = ["ETag", "Link", "Location", "Retry-After", REPLAYED, REQUEST_ID_HEADER]
-        cors.init_app(app, origins=list(settings.cors_origins), expose_headers=shown)
+        exposed = ["ETag", "Link", "Location", "Retry-After", REPLAYED, REQUEST_ID_HEADER]
+        cors.init_app(app, origins=list(settings.cors_origins), expose_headers=exposed)
     init_celery(app, settings)
     init_request_ids(app)
     register_error_handlers(app)
     register_commands(app)
 
-    docs = Documentation(app, title="Barah", description=DESCRIPTION, token_url=f"{API}/auth/login")
-    health.register(Api(app, docs))
-    for feature in (auth, users, books, jobs):
-        feature.register(Api(app, docs, prefix=API))
+    docs = Documentation(app, title="Barah", description=DESCRIPTION, token_url=f"{PREFIX}/auth/login")
+    api = Api(app, docs, prefix=PREFIX)
+    for feature in features:
+        feature.register(api)
     return app

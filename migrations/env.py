@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
 from app.core import database
-from app.core.extensions import db
+from app.core.database import db
 
 LOCK_TIMEOUT = 5  # seconds; a migration that waits for a lock makes every request behind it wait, too
 TURN_TIMEOUT = 600  # seconds; two releases at once: one migrates, and the other waits until it is through

@@ -14,8 +14,8 @@ from pydantic import SecretStr
 from sqlalchemy import select
 
 from app import create_app
-from app.core import security
-from app.core.extensions import db
+from app.core.database import db
+from app.core.security import passwords
 from app.core.settings import Settings
 from app.jobs import runner
 from app.jobs.models import Job
@@ -42,7 +42,7 @@ def make_settings(database_url: str, broker_url: str, **values: object) -> Setti
 def cheap_passwords() -> Iterator[None]:
     """Hash passwords in no time: made slow on purpose, they would take up most of a test that has two users."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(security, "hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+        patch.setattr(passwords, "hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
         yield
 
 

@@ -3,15 +3,15 @@
 from typing import Any
 
 from app.auth import service
-from app.auth.resources import Login, Logout, PasswordChange, Refresh, Signup
-from app.core.api import Api
+from app.auth.resources import Login, Logout, Refresh, Signup
 from app.core.extensions import jwt
+from app.core.http import Api
 from app.core.security import Principal
 
 
 def register(api: Api) -> None:
-    """Add the resources, and tell flask-jwt-extended how long tokens live and whom they stand for."""
-    api.app.config["JWT_COOKIE_CSRF_PROTECT"] = False  # tokens travel in a header, where no browser adds them by itself
+    """Add the resources, and configure flask-jwt-extended: the lifetime of tokens and their principal."""
+    api.app.config["JWT_COOKIE_CSRF_PROTECT"] = False  # tokens are in a header, which browsers do not add by themselves
     api.app.config["JWT_ACCESS_TOKEN_EXPIRES"] = service.ACCESS_LIFETIME
     api.app.config["JWT_REFRESH_TOKEN_EXPIRES"] = service.SESSION_LIFETIME
 
@@ -23,4 +23,3 @@ def register(api: Api) -> None:
     api.add(Login, "/auth/login")
     api.add(Refresh, "/auth/refresh")
     api.add(Logout, "/auth/logout")
-    api.add(PasswordChange, "/users/me/password")

@@ -1,7 +1,7 @@
-"""Logging in and out: sessions, and the pair of tokens that stands for one.
+"""Sessions, and the pair of tokens of each.
 
-Refresh tokens rotate: each is good once. One that comes a second time was stolen, or its successor was, so the session
-ends for both (RFC 9700, section 4.14.2).
+Refresh tokens rotate: each can be used once. If one is used twice, it or its successor was stolen, so the session ends
+(RFC 9700, section 4.14.2).
 """
 
 from dataclasses import dataclass
@@ -14,17 +14,16 @@ from sqlalchemy import bindparam, delete, select, update
 
 from app.auth.models import Session
 from app.core.commands import prunes
-from app.core.database import reading, utcnow
-from app.core.extensions import db
-from app.core.problems import Unauthenticated
+from app.core.database import affected_rows, commit, db, read_connection, utcnow
+from app.core.errors import Unauthenticated
+from app.core.events import listens
 from app.core.security import Principal, hash_password, is_outdated, verify_password
-from app.core.unit_of_work import affected_rows, commit
 from app.users import service as users
 from app.users.models import User
 
 ACCESS_LIFETIME = timedelta(minutes=15)
 SESSION_LIFETIME = timedelta(days=30)
-# Built once, because it is asked on each request.
+# Built once, because it is executed on each request.
 LIVE_USER = (
     select(User.id, User.role)
     .join(Session, Session.user_id == User.id)
@@ -34,7 +33,7 @@ LIVE_USER = (
 
 @dataclass(frozen=True)
 class Tokens:
-    """What a client gets to prove who it is (RFC 6749, section 5.1); `expires_in` is in seconds."""
+    """A pair of tokens (RFC 6749, section 5.1). `expires_in` is in seconds."""
 
     access_token: str
     refresh_token: str
@@ -43,14 +42,14 @@ class Tokens:
 
 
 def log_in(email: str, password: str) -> Tokens:
-    """Begin a session.
+    """Start a session.
 
     Raises:
-        Unauthenticated: email or password is wrong, or the account is closed; which of them is not told.
+        Unauthenticated: The email or the password is wrong, or the account is closed. The message is the same.
     """
     user = users.by_email(email)
     correct = verify_password(password, user.password_hash if user else None)
-    # Hashing takes its time: who changes the password or deletes the account meanwhile ends this login, too.
+    # Hashing is slow. The login must fail if the password was changed or the account deleted in the meantime.
     user = users.lock_unchanged(user) if user and correct else None
     if user is None or not user.active:
         raise Unauthenticated("Email or password is wrong.")
@@ -66,7 +65,7 @@ def rotate(principal: Principal, refresh_id: str) -> Tokens:
     """Exchange a refresh token for a new pair.
 
     Raises:
-        Unauthenticated: the token was used before; its session is over.
+        Unauthenticated: The token was used before, so its session has ended.
     """
     successor = uuid4().hex
     now = utcnow()
@@ -77,44 +76,39 @@ def rotate(principal: Principal, refresh_id: str) -> Tokens:
     )
     if not rotated:
         end(principal.session_id)
-        commit()  # here, because the error that follows undoes what is not committed
+        commit()  # before the error, which would roll back the end of the session
         raise Unauthenticated("This refresh token was used before, so its session has ended. Log in again.")
     return _tokens(principal.user_id, principal.session_id, successor)
 
 
 def end(session_id: str) -> None:
-    """End a session: its tokens are dead at once."""
+    """End a session. Its tokens are invalid immediately."""
     affected_rows(delete(Session).where(Session.id == session_id))
 
 
-def change_password(principal: Principal, current_password: str, new_password: str) -> None:
-    """Set a new password and end the user's other sessions.
-
-    Raises:
-        Forbidden: the current password is wrong.
-    """
-    user = users.check_password(principal.user_id, current_password)
-    user.password_hash = hash_password(new_password)
-    affected_rows(delete(Session).where(Session.user_id == user.id, Session.id != principal.session_id))
+@listens("password.changed")
+def end_other_sessions(user_id: int, session_id: str) -> None:
+    """End all sessions of a user except one."""
+    affected_rows(delete(Session).where(Session.user_id == user_id, Session.id != session_id))
 
 
 def principal_of(claims: dict[str, Any]) -> Principal | None:
-    """Find who a token's claims stand for; nobody, if the session has ended or the account is closed.
+    """Return the principal of a token's claims, or None if the session has ended or the account is closed.
 
-    A token needs an end, a session and one of our types, though flask-jwt-extended would do without.
+    Tokens without an expiry, a session or a known type are refused; flask-jwt-extended would accept them.
 
-    Asked on each request, on a connection of its own: no transaction stays open while a slow body is read.
+    Runs on each request, on a connection of its own, so that no transaction is open while a slow body is read.
     """
     if "exp" not in claims or not isinstance(claims.get("sid"), str) or claims["type"] not in ("access", "refresh"):
         return None
-    with reading(db.engine) as connection:
+    with read_connection(db.engine) as connection:
         user = connection.execute(LIVE_USER, {"session_id": claims["sid"], "now": utcnow()}).first()
     return Principal(user.id, claims["sid"], user.role) if user and claims["sub"] == str(user.id) else None
 
 
 @prunes("expired sessions")
 def delete_expired() -> int:
-    """Delete the sessions that nobody can use any more."""
+    """Delete the sessions that have expired."""
     return affected_rows(delete(Session).where(Session.expires_at <= utcnow()))
 
 

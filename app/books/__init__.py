@@ -2,7 +2,7 @@
 
 from app.books import tasks
 from app.books.resources import BookExport, BookImports, BookItem, BookList
-from app.core.api import Api
+from app.core.http import Api
 
 __all__ = ["register", "tasks"]
 

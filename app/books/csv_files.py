@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, cast
 from marshmallow import ValidationError
 
 from app.books.schemas import BookRowSchema
-from app.core.problems import Invalid
+from app.core.errors import Invalid
 
 REQUIRED = ("title", "author", "isbn")
 OPTIONAL = ("year", "language")

@@ -15,10 +15,11 @@ from app.books.schemas import (
     CsvFileSchema,
     NewBookSchema,
 )
-from app.core.api import (
+from app.core.http import (
     IF_MATCH,
     IF_NONE_MATCH,
     Headers,
+    Page,
     Resource,
     doc,
     idempotent,
@@ -27,7 +28,6 @@ from app.core.api import (
     problems,
     use_kwargs,
 )
-from app.core.pagination import Page
 from app.core.security import principal
 from app.jobs.models import Job
 from app.jobs.schemas import JobSchema

@@ -7,8 +7,8 @@ from stdnum import isbn
 from stdnum.exceptions import InvalidChecksum
 from stdnum.exceptions import ValidationError as InvalidNumber
 
-from app.core.pagination import PageQuery, page_of, sort_field
-from app.core.schemas import Integer, Moment, Schema, String, Upload
+from app.core.http import PageQuery, page_of, sort_field
+from app.core.http.fields import Integer, Moment, Schema, String, Upload
 
 YEARS: Any = {"min": -3000, "max": 2100}
 

@@ -9,10 +9,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm.exc import StaleDataError
 
 from app.books.models import Book
-from app.core.extensions import db
-from app.core.pagination import Page, paginate
-from app.core.problems import Conflict, NotFound, PreconditionFailed
-from app.core.unit_of_work import flush
+from app.core.database import db, flush
+from app.core.errors import Conflict, NotFound, PreconditionFailed
+from app.core.http import Page, paginate
 from app.jobs import service as jobs
 from app.jobs.models import Job
 

@@ -1,4 +1,4 @@
-"""One-off admin processes that concern more than one feature (factor XII)."""
+"""`flask prune` and its registry: each feature adds what it deletes."""
 
 from collections.abc import Callable
 
@@ -6,16 +6,20 @@ import click
 from flask import Flask
 from flask.cli import with_appcontext
 
-from app.core.unit_of_work import commit
+from app.core.database import commit
 
 _prunes: dict[str, Callable[[], int]] = {}
 
 
-def prunes(what: str) -> Callable[[Callable[[], int]], Callable[[], int]]:
-    """Let a function, which deletes what has expired and counts it, take part in `flask prune`."""
+def prunes(rows: str) -> Callable[[Callable[[], int]], Callable[[], int]]:
+    """Add the decorated function to `flask prune`. It deletes expired rows and returns how many.
+
+    Args:
+        rows: What the rows are, for the command's output.
+    """
 
     def register(delete: Callable[[], int]) -> Callable[[], int]:
-        _prunes[what] = delete
+        _prunes[rows] = delete
         return delete
 
     return register
@@ -24,11 +28,11 @@ def prunes(what: str) -> Callable[[Callable[[], int]], Callable[[], int]]:
 @click.command
 @with_appcontext
 def prune() -> None:
-    """Delete what has expired. Safe at any time."""
-    for what, delete in _prunes.items():
+    """Delete expired rows. Safe at any time."""
+    for rows, delete in _prunes.items():
         count = delete()
         commit()
-        click.echo(f"{count} {what}")
+        click.echo(f"{count} {rows}")
 
 
 def register_commands(app: Flask) -> None:

@@ -1,19 +1,20 @@
-"""Configuration: every variable the service reads, its type, its bounds and its reason (factor III)."""
+"""Configuration: every environment variable that the service reads, with its type and bounds (factor III)."""
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
+from flask import current_app
 from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from app.core.urls import broker_url, database_url, service_url
+from app.core.urls import broker_url, database_url
 
 MIN_SECRET_LENGTH = 32
 PLACEHOLDERS = ("change-me", "changeme", "change_me", "placeholder", "example", "your-secret")
 
 
 class InvalidSettings(SystemExit):
-    """The environment is not usable. Ends any process at once, with one message that holds no value."""
+    """The environment is invalid. Ends the process with one message, which contains no values."""
 
 
 def _strong(secret: SecretStr) -> SecretStr:
@@ -21,7 +22,7 @@ def _strong(secret: SecretStr) -> SecretStr:
     if any(word in value.lower() for word in PLACEHOLDERS):
         raise ValueError("is a placeholder; generate one with: openssl rand -hex 32")
     if len(value) < MIN_SECRET_LENGTH or len(set(value)) < 10:
-        raise ValueError(f"is weak; give it {MIN_SECRET_LENGTH} random characters or more")
+        raise ValueError(f"is weak; use {MIN_SECRET_LENGTH} random characters or more")
     return secret
 
 
@@ -34,21 +35,13 @@ def _broker(url: SecretStr) -> SecretStr:
     return SecretStr(broker_url(url.get_secret_value()))
 
 
-def _mail(url: SecretStr) -> SecretStr:
-    return SecretStr(service_url(url.get_secret_value(), "smtp", "smtps"))
-
-
-def _storage(url: SecretStr) -> SecretStr:
-    return SecretStr(service_url(url.get_secret_value(), "redis", "rediss"))
-
-
 def _origins(value: Any) -> Any:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
 def _origin(value: str) -> str:
     if not re.fullmatch(r"https?://[^\s/*?#@]+|\*", value):
-        raise ValueError("holds something that is no origin, such as https://app.example.org")
+        raise ValueError("contains something that is not an origin, such as https://app.example.org")
     return value
 
 
@@ -57,21 +50,18 @@ def _upper(value: Any) -> Any:
 
 
 class Settings(BaseSettings):
-    """The environment, validated. An empty variable counts as unset."""
+    """The validated environment. An empty variable counts as unset."""
 
     model_config = SettingsConfigDict(env_ignore_empty=True, hide_input_in_errors=True, frozen=True, extra="ignore")
 
-    # Backing services: each attached by its URL, and by nothing else (factor IV).
+    # Backing services, each attached by its URL alone (factor IV).
     database_url: Annotated[SecretStr, AfterValidator(_database)]
     broker_url: Annotated[SecretStr, AfterValidator(_broker)]
-    smtp_url: Annotated[SecretStr, AfterValidator(_mail)] | None = None
-    mail_from: str | None = None
-    ratelimit_storage_url: Annotated[SecretStr, AfterValidator(_storage)] | None = None
 
-    # Signs tokens and cursors: whoever knows it can be any user.
+    # Signs tokens and cursors. Anyone who knows it can act as any user.
     secret_key: Annotated[SecretStr, AfterValidator(_strong)]
 
-    # Process sizing. The database must grant web_concurrency × (web_threads + 2) connections, and a few to each worker.
+    # Process sizes. `core/database/connections.py` computes how many database connections they need.
     port: int = Field(5000, ge=1, le=65535)
     web_concurrency: int = Field(2, ge=1, le=64)
     web_threads: int = Field(4, ge=1, le=64)
@@ -80,14 +70,14 @@ class Settings(BaseSettings):
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)] = "INFO"
     log_format: Literal["json", "console"] = "json"
 
-    # The edge. A proxy that is not there must not be trusted: a client could then choose its own address.
+    # Browsers and proxies. With more hops than there are proxies, a client could choose its own address.
     cors_origins: Annotated[
         tuple[Annotated[str, AfterValidator(_origin)], ...], NoDecode, BeforeValidator(_origins)
     ] = ()
     proxy_hops: int = Field(0, ge=0, le=8)
     max_upload_bytes: int = Field(16 * 1024 * 1024, ge=1024, le=2**31 - 1)
 
-    # What the platform calls this release: Heroku's dyno metadata, Dokku's revision.
+    # The platform's name for this release: Heroku's dyno metadata or Dokku's revision.
     release: str = Field(
         "unnamed",
         validation_alias=AliasChoices("HEROKU_RELEASE_VERSION", "HEROKU_BUILD_COMMIT", "HEROKU_SLUG_COMMIT", "GIT_REV"),
@@ -98,14 +88,19 @@ def load_settings() -> Settings:
     """Read the environment.
 
     Raises:
-        InvalidSettings: names every missing or malformed variable in one message.
+        InvalidSettings: One message that names every missing or malformed variable.
     """
     try:
         return Settings()
     except ValidationError as invalid:
         faults = (f"  {'.'.join(map(str, error['loc'])).upper()} {_reason(error)}" for error in invalid.errors())
-        message = "The configuration is not usable, so nothing was started:"
+        message = "The configuration is invalid, so nothing was started:"
         raise InvalidSettings("\n".join([message, *faults, "See .env.example for every variable."])) from None
+
+
+def current_settings() -> Settings:
+    """The settings of the current application."""
+    return cast(Settings, current_app.extensions["settings"])
 
 
 def _reason(error: Any) -> str:

@@ -1,11 +1,11 @@
-"""`flask doctor`: a one-off process that says whether this deploy is well (factor XII)."""
+"""`flask doctor`: a one-off process that checks this deploy (factor XII)."""
 
 import logging
 
 import click
 from flask.cli import with_appcontext
 
-from app.health.diagnosis import AFTER_RELEASE, BEFORE_RELEASE, diagnose
+from app.health.diagnosis import diagnose
 
 logger = logging.getLogger(__name__)
 
@@ -14,15 +14,15 @@ logger = logging.getLogger(__name__)
 @click.option("--release", is_flag=True, help="Before a release: without migrations and worker, as log events.")
 @with_appcontext
 def doctor(release: bool) -> None:
-    """Check configuration, services and workers; exit with 1 if anything is wrong."""
-    well = True
-    for finding in diagnose(BEFORE_RELEASE if release else BEFORE_RELEASE + AFTER_RELEASE):
-        well = well and finding.well
-        verdict = "ok" if finding.well else "FAIL"
+    """Check configuration, services and workers. Exits with 1 if a check fails."""
+    ok = True
+    for finding in diagnose(before_release=release):
+        ok = ok and finding.ok
+        verdict = "ok" if finding.ok else "FAIL"
         if release:
-            level = logging.INFO if finding.well else logging.ERROR
-            logger.log(level, "%s: %s: %s", verdict, finding.check, finding.said)
+            level = logging.INFO if finding.ok else logging.ERROR
+            logger.log(level, "%s: %s: %s", verdict, finding.check, finding.message)
         else:
-            click.echo(f"{verdict:4}  {finding.check:13}  {finding.said}")
-    if not well:
+            click.echo(f"{verdict:4}  {finding.check:13}  {finding.message}")
+    if not ok:
         raise SystemExit(1)

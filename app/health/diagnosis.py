@@ -1,124 +1,109 @@
-"""What `flask doctor` looks at: whatever would make a deploy fail, or unsafe, and what to do about it."""
+"""The checks of `flask doctor`: everything that would make a deploy fail or unsafe, and what to do about it."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from flask import current_app
 
-from app.core.connections import connections_granted, connections_needed
-from app.core.database import reading
-from app.core.extensions import db
-from app.core.heartbeat import live_workers
-from app.core.logging import redact
-from app.core.settings import Settings
+from app.core import checks
+from app.core.checks import Check, CheckFailed, doctor_check
+from app.core.database import db, read_connection
+from app.core.database.connections import connections_granted, connections_needed
+from app.core.observability import redact
+from app.core.settings import current_settings
 from app.health import service
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check has found, and what to do if it is not well."""
+    """The result of one check, and what to do if it failed."""
 
     check: str
-    well: bool
-    said: str
+    ok: bool
+    message: str
 
 
-class Fault(Exception):
-    """A check's finding that must not be released."""
-
-
+@doctor_check("configuration", remedy="see .env.example")
 def _configuration() -> str:
-    settings = _settings()  # of a malformed one nothing would have started, not even this
+    settings = current_settings()  # with an invalid one, not even this command would start
     return f"release {settings.release}; the secret has {len(settings.secret_key.get_secret_value())} characters"
 
 
+@doctor_check("debug", remedy="unset FLASK_DEBUG")
 def _debug() -> str:
     if current_app.debug:
-        raise Fault("debug is on: any error would show its innards, and let visitors run code")
+        raise CheckFailed("debug is on: errors would show internal data and let visitors run code")
     return "off"
 
 
+@doctor_check("origins", remedy="name the origins of your own pages")
 def _origins() -> str:
-    if "*" in _settings().cors_origins:
-        raise Fault("CORS_ORIGINS is *: the pages of any site may read answers")
-    return ", ".join(_settings().cors_origins) or "no origin is let in"
+    origins = current_settings().cors_origins
+    if "*" in origins:
+        raise CheckFailed("CORS_ORIGINS is *: any site may read responses")
+    return ", ".join(origins) or "none allowed"
 
 
+@doctor_check("database", remedy="check DATABASE_URL, and that the server runs and accepts this host")
 def _database() -> str:
     service.check_database()
-    return f"{db.engine.dialect.name} answers"
+    return f"{db.engine.dialect.name} responds"
 
 
+@doctor_check(
+    "connections",
+    remedy="lower WEB_CONCURRENCY, WEB_THREADS or WORKER_CONCURRENCY, or choose a larger plan",
+    needs="database",
+)
 def _connections() -> str:
-    needed = connections_needed(_settings())
-    with reading(db.engine) as connection:
+    needed = connections_needed(current_settings())
+    with read_connection(db.engine) as connection:
         granted = connections_granted(connection)
     if granted is not None and needed > granted:
-        raise Fault(f"one web, one worker and a one-off process need {needed}, the server grants {granted}")
+        raise CheckFailed(f"one web, one worker and a one-off process need {needed}, the server grants {granted}")
     return f"{needed} needed, {'any number' if granted is None else granted} granted"
 
 
-def _migrations() -> str:
-    service.check_migrations()
-    return "the schema fits the code"
-
-
+@doctor_check("broker", remedy="check BROKER_URL, and that the server runs and accepts this host")
 def _broker() -> str:
     service.check_broker()
-    return "takes messages"
+    return "accepts messages"
 
 
-def _worker() -> str:
-    releases = live_workers()
-    if not releases:
-        raise Fault("none was seen lately: jobs are accepted, and wait")
-    return f"{len(releases)} live, of release {', '.join(sorted(set(releases)))}"
+@doctor_check("migrations", remedy="run: flask db upgrade", needs="database", before_release=False)
+def _migrations() -> str:
+    service.check_migrations()
+    return "the schema matches the code"
 
 
-def _settings() -> Settings:
-    settings: Settings = current_app.extensions["settings"]
-    return settings
+def diagnose(*, before_release: bool) -> Iterator[Finding]:
+    """Run the checks one after the other.
 
-
-@dataclass(frozen=True)
-class Check:
-    """Something to look at: `look` says what is well, or raises; `remedy` is what to do then."""
-
-    name: str
-    look: Callable[[], str]
-    remedy: str
-    needs: str = ""  # another check, without which this one can say nothing
-
-
-BEFORE_RELEASE = (
-    Check("configuration", _configuration, "see .env.example"),
-    Check("debug", _debug, "unset FLASK_DEBUG"),
-    Check("origins", _origins, "name the origins of your own pages"),
-    Check("database", _database, "check DATABASE_URL, and that the server runs and lets this host in"),
-    Check(
-        "connections",
-        _connections,
-        "lower WEB_CONCURRENCY, WEB_THREADS or WORKER_CONCURRENCY, or take a larger plan",
-        needs="database",
-    ),
-    Check("broker", _broker, "check BROKER_URL, and that the server runs and lets this host in"),
-)
-AFTER_RELEASE = (
-    Check("migrations", _migrations, "run: flask db upgrade", needs="database"),
-    Check("worker", _worker, "start one: the Procfile's `worker`", needs="database"),
-)
-
-
-def diagnose(checks: Iterable[Check]) -> Iterator[Finding]:
-    """Make the checks, one after the other; whatever a check raises is its finding."""
-    failed = set()
-    for check in checks:
-        if check.needs in failed:
-            yield Finding(check.name, well=False, said=f"not known without the {check.needs}")
+    Args:
+        before_release: Run only the checks that need neither the migrations nor a worker.
+    """
+    failed: set[str] = set()
+    for check in _in_order(checks.registered.values()):
+        if check.before_release < before_release:
             continue
-        try:
-            yield Finding(check.name, well=True, said=check.look())
-        except Exception as error:  # noqa: BLE001  # every driver raises its own
+        finding = _skip(check) if check.needs in failed else _run(check)
+        if not finding.ok:
             failed.add(check.name)
-            reason, *_ = str(error).splitlines() or [repr(error)]
-            yield Finding(check.name, well=False, said=f"{redact(reason)}; {check.remedy}")
+        yield finding
+
+
+def _in_order(found: Iterable[Check]) -> list[Check]:
+    """Sort the checks: those before a release first, each after the one that it needs."""
+    return sorted(found, key=lambda check: (not check.before_release, bool(check.needs)))
+
+
+def _skip(check: Check) -> Finding:
+    return Finding(check.name, ok=False, message=f"unknown without the {check.needs}")
+
+
+def _run(check: Check) -> Finding:
+    try:
+        return Finding(check.name, ok=True, message=check.run())
+    except Exception as error:  # noqa: BLE001  # each driver raises its own errors
+        reason, *_ = str(error).splitlines() or [repr(error)]
+        return Finding(check.name, ok=False, message=f"{redact(reason)}; {check.remedy}")

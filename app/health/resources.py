@@ -1,14 +1,14 @@
-"""Health, readiness, and the page at `/`."""
+"""Liveness, readiness, and the page at `/`."""
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import orjson
-from flask import Response, current_app
+from flask import Response
 
-from app.core.api import Resource, marshal_with
+from app.core.http import Resource, marshal_with
 from app.core.security import ANYONE
+from app.core.settings import current_settings
 from app.health import service
 from app.health.schemas import AliveSchema, ReadySchema
 
@@ -21,9 +21,9 @@ class Healthz(Resource):
     guard = ANYONE
 
     @marshal_with(AliveSchema, code=200)
-    def get(self) -> Any:
-        """Tell that the process is alive, and of which release it is; asks nothing else."""
-        return SimpleNamespace(status="ok", release=current_app.extensions["settings"].release)
+    def get(self) -> dict[str, Any]:
+        """Report that the process is alive, and its release. Checks nothing else."""
+        return {"status": "ok", "release": current_settings().release}
 
 
 class Readyz(Resource):
@@ -34,16 +34,16 @@ class Readyz(Resource):
     @marshal_with(ReadySchema, code=200)
     @marshal_with(ReadySchema, code=503)
     def get(self) -> Response:
-        """Tell whether the backing services are there, within two seconds."""
+        """Report whether the backing services respond, within two seconds."""
         checks = service.readiness()
         ready = all(checks.values())
         body = {
             "status": "ok" if ready else "unavailable",
-            "checks": {name: "ok" if well else "failing" for name, well in checks.items()},
+            "checks": {name: "ok" if passed else "failing" for name, passed in checks.items()},
         }
         return Response(orjson.dumps(body), 200 if ready else 503, content_type="application/json")
 
 
 def landing() -> str:
-    """Greet whoever opens the service in a browser."""
+    """Serve the page at `/`."""
     return LANDING

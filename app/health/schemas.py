@@ -1,19 +1,19 @@
-"""What monitors read."""
+"""The responses of the probes."""
 
 from marshmallow import fields
 
-from app.core.schemas import Schema
+from app.core.http.fields import Schema
 
 
 class AliveSchema(Schema):
-    """The process answers."""
+    """The process is alive."""
 
     status = fields.String(required=True, metadata={"example": "ok"})
     release = fields.String(required=True, metadata={"example": "v42"})
 
 
 class ReadySchema(Schema):
-    """What the process needs, and whether it is there: `ok` or `failing`."""
+    """The backing services, each `ok` or `failing`."""
 
     status = fields.String(required=True, metadata={"example": "ok"})
     checks = fields.Dict(

@@ -1,4 +1,4 @@
-"""Whether this process can do its work: its backing services, each asked briefly."""
+"""Readiness: whether the backing services respond, each checked with a time limit."""
 
 import logging
 from collections.abc import Callable
@@ -10,12 +10,11 @@ from alembic.script import ScriptDirectory
 from flask import Flask, current_app
 from sqlalchemy import text
 
-from app.core.celery import Broker
-from app.core.database import reading
-from app.core.extensions import db
+from app.core.broker.publisher import Publisher
+from app.core.database import db, read_connection
 from app.core.urls import ROOT
 
-PATIENCE = 1.5  # seconds; whoever asks wants to hear within two
+PROBE_TIMEOUT = 1.5  # seconds; `/readyz` promises a response within two
 
 logger = logging.getLogger(__name__)
 _threads = ThreadPoolExecutor(max_workers=6, thread_name_prefix="readiness")
@@ -23,23 +22,23 @@ _lock = Lock()
 
 
 def readiness() -> dict[str, bool]:
-    """Ask the database, the schema and the broker, side by side. One that does not answer in time is not ready.
+    """Check the database, the schema and the broker in parallel. A check that takes too long has failed.
 
-    Whoever comes while one is being asked shares its answer: each question to a broker is a connection or two, and
-    visitors would use up all those that a small plan grants.
+    Simultaneous requests share the running checks: each check of a broker opens a connection or two, and many visitors
+    could use up all connections of a small plan.
     """
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
     with _lock:
-        answers = {name: _ask(app, name, check) for name, check in CHECKS.items()}
-    wait(answers.values(), timeout=PATIENCE)
-    return {name: _well(name, answer) for name, answer in answers.items()}
+        checks = {name: _start(app, name, check) for name, check in CHECKS.items()}
+    wait(checks.values(), timeout=PROBE_TIMEOUT)
+    return {name: _passed(name, check) for name, check in checks.items()}
 
 
-def _ask(app: Flask, name: str, check: Callable[[], None]) -> Future[None]:
-    asked: dict[str, Future[None]] = app.extensions.setdefault("readiness", {})
-    if name not in asked or asked[name].done():
-        asked[name] = _threads.submit(_in_context, app, check)
-    return asked[name]
+def _start(app: Flask, name: str, check: Callable[[], None]) -> Future[None]:
+    running: dict[str, Future[None]] = app.extensions.setdefault("readiness", {})
+    if name not in running or running[name].done():
+        running[name] = _threads.submit(_in_context, app, check)
+    return running[name]
 
 
 def _in_context(app: Flask, check: Callable[[], None]) -> None:
@@ -47,36 +46,38 @@ def _in_context(app: Flask, check: Callable[[], None]) -> None:
         check()
 
 
-def _well(name: str, answer: Future[None]) -> bool:
-    if not answer.done():
-        logger.warning("not ready: %s does not answer within %s s", name, PATIENCE)
+def _passed(name: str, check: Future[None]) -> bool:
+    if not check.done():
+        logger.warning("not ready: %s did not respond within %s s", name, PROBE_TIMEOUT)
         return False
-    if error := answer.exception():
+    if error := check.exception():
         logger.warning("not ready: %s: %s", name, error)
         return False
     return True
 
 
 def check_database() -> None:
-    """Raise an error unless the database answers."""
-    with reading(db.engine) as connection:
+    """Raise an error unless the database responds."""
+    with read_connection(db.engine) as connection:
         connection.execute(text("SELECT 1"))
 
 
 def check_migrations() -> None:
-    """Raise an error unless the schema is one that this code can work on."""
-    with reading(db.engine) as connection:
+    """Raise an error unless this code can use the schema.
+
+    An unknown revision belongs to a newer release, whose schema also supports the release before it.
+    """
+    with read_connection(db.engine) as connection:
         current = connection.scalar(text("SELECT version_num FROM alembic_version"))
     head, known = _revisions()
-    # A revision that this code does not know is from a newer release, which keeps to what the older one needs.
     if current is None or (current != head and current in known):
         raise RuntimeError(f"the schema is at {current}, the code at {head}: run flask db upgrade")
 
 
 def check_broker() -> None:
-    """Raise an error unless the broker takes a message."""
-    broker: Broker = current_app.extensions["broker"]
-    broker.check()
+    """Raise an error unless the broker accepts a message."""
+    publisher: Publisher = current_app.extensions["publisher"]
+    publisher.check()
 
 
 @cache

@@ -1,11 +1,11 @@
 """Jobs: work that outlives the request that asks for it."""
 
-from app.core.api import Api
-from app.jobs import tasks
+from app.core.http import Api
+from app.jobs import tasks, workers
 from app.jobs.commands import jobs
 from app.jobs.resources import JobCancellation, JobItem, JobList, JobRetry
 
-__all__ = ["register", "tasks"]
+__all__ = ["register", "tasks", "workers"]
 
 
 def register(api: Api) -> None:

@@ -3,9 +3,8 @@
 import click
 from flask.cli import AppGroup
 
-from app.core.extensions import db
-from app.core.problems import Conflict
-from app.core.unit_of_work import commit
+from app.core.database import commit, db
+from app.core.errors import Conflict
 from app.jobs import service
 from app.jobs.models import Job
 

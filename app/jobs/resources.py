@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from app.core.api import Resource, marshal_with, problems, use_kwargs
-from app.core.pagination import Page
+from app.core.http import Page, Resource, marshal_with, problems, use_kwargs
 from app.core.security import principal
 from app.jobs import service
 from app.jobs.models import Job

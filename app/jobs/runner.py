@@ -11,10 +11,8 @@ from uuid import uuid4
 
 from sqlalchemy import delete, func, select, update
 
-from app.core.database import utcnow
-from app.core.extensions import db
-from app.core.logging import caused_by
-from app.core.unit_of_work import affected_rows, commit, rollback
+from app.core.database import affected_rows, commit, db, rollback, utcnow
+from app.core.observability import caused_by
 from app.jobs.models import Job, JobInput
 from app.jobs.service import announce_later, ended, queued
 

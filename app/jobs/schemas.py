@@ -2,8 +2,8 @@
 
 from marshmallow import fields, validate
 
-from app.core.pagination import PageQuery, page_of
-from app.core.schemas import Moment, Schema
+from app.core.http import PageQuery, page_of
+from app.core.http.fields import Moment, Schema
 
 STATUSES = ["queued", "running", "succeeded", "failed", "cancelled"]
 

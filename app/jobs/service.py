@@ -7,14 +7,12 @@ from typing import Any
 
 from sqlalchemy import delete, select, update
 
-from app.core.celery import publish
+from app.core.broker import publish
 from app.core.commands import prunes
-from app.core.database import utcnow
-from app.core.extensions import db
-from app.core.logging import caused_by, request_id
-from app.core.pagination import Page, paginate
-from app.core.problems import Conflict, NotFound
-from app.core.unit_of_work import affected_rows, after_commit
+from app.core.database import affected_rows, after_commit, db, utcnow
+from app.core.errors import Conflict, NotFound
+from app.core.http import Page, paginate
+from app.core.observability import caused_by, request_id
 from app.jobs.models import Job, JobInput
 
 PART = 512 * 1024  # bytes; MySQL takes packets of 16 MiB at most, and some servers far less

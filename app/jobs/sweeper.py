@@ -14,14 +14,12 @@ from flask import Flask
 from sqlalchemy import Row, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.core.database import reading, utcnow
-from app.core.extensions import db
-from app.core.heartbeat import beat
-from app.core.logging import caused_by
-from app.core.unit_of_work import affected_rows, commit
+from app.core.database import affected_rows, commit, db, read_connection, utcnow
+from app.core.observability import caused_by
 from app.jobs.models import Job
 from app.jobs.runner import ATTEMPTS
 from app.jobs.service import PATIENCE, announce_later, ended, queued
+from app.jobs.workers import beat
 
 INTERVAL = 5.0  # seconds, more or less, so that workers which started together don't sweep together
 AT_ONCE = 100  # jobs; a long queue is announced bit by bit, not all of it at once to a broker that may have it all
@@ -33,7 +31,7 @@ def sweep() -> int:
     """Wake every job whose time has come, and count those that were changed."""
     seen = (Job.id, Job.status, Job.attempts, Job.wake_at, Job.created_at, Job.request_id)
     due = select(*seen).where(Job.wake_at <= utcnow())
-    with reading(db.engine) as connection:
+    with read_connection(db.engine) as connection:
         jobs = connection.execute(due.order_by(Job.wake_at).limit(AT_ONCE)).all()
     return sum(_wake(job) for job in jobs)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from celery import shared_task
 
-from app.core.celery import publish
+from app.core.broker import publish
 from app.jobs import runner
 from app.jobs.service import RUN
 

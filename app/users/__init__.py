@@ -1,11 +1,12 @@
-"""Users: accounts, and what their owners may do with them."""
+"""Users: accounts and their owners' access to them."""
 
-from app.core.api import Api
+from app.core.http import Api
 from app.users.commands import users
-from app.users.resources import Me
+from app.users.resources import Me, PasswordChange
 
 
 def register(api: Api) -> None:
     """Add the resources and commands."""
     api.add(Me, "/users/me")
+    api.add(PasswordChange, "/users/me/password")
     api.app.cli.add_command(users)

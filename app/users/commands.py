@@ -1,4 +1,4 @@
-"""`flask users`: one-off processes about accounts (factor XII)."""
+"""`flask users`: one-off processes for accounts (factor XII)."""
 
 import sys
 
@@ -6,8 +6,8 @@ import click
 from flask.cli import AppGroup
 from marshmallow import ValidationError
 
-from app.core.problems import Conflict
-from app.core.unit_of_work import commit
+from app.core.database import commit
+from app.core.errors import Conflict
 from app.users import service
 from app.users.schemas import NewUserSchema
 
@@ -17,7 +17,7 @@ users = AppGroup("users", help="Manage accounts.")
 @users.command("create-admin")
 @click.argument("email")
 def create_admin(email: str) -> None:
-    """Create an administrator; the password is prompted for, or read from standard input."""
+    """Create an administrator. The password is prompted for, or read from standard input."""
     prompted = sys.stdin.isatty()
     password = click.prompt("Password", hide_input=True, confirmation_prompt=True) if prompted else sys.stdin.readline()
     account = {"email": email, "name": "Admin", "password": password.rstrip("\n")}

@@ -7,7 +7,7 @@ from app.core.database import Base, Id, Timestamps
 
 
 class User(Timestamps, Base):
-    """An account. Whatever hangs on it in other tables goes with it (ON DELETE CASCADE)."""
+    """An account. Deleting it deletes the rows that it owns in other tables (ON DELETE CASCADE)."""
 
     __tablename__ = "users"
 

@@ -1,14 +1,14 @@
-"""`/users`: the account of whoever asks."""
+"""`/users`: the account of the user."""
 
-from app.core.api import Resource, marshal_with, problems, use_kwargs
+from app.core.http import Resource, marshal_with, problems, use_kwargs
 from app.core.security import principal
 from app.users import service
 from app.users.models import User
-from app.users.schemas import CurrentPasswordSchema, UserChangesSchema, UserSchema
+from app.users.schemas import CurrentPasswordSchema, PasswordChangeSchema, UserChangesSchema, UserSchema
 
 
 class Me(Resource):
-    """The account that the token stands for."""
+    """The account of the user."""
 
     @marshal_with(UserSchema, code=200)
     def get(self) -> User:
@@ -27,6 +27,21 @@ class Me(Resource):
     def delete(self, current_password: str) -> None:
         """Delete your account.
 
-        Your books, jobs and sessions go with it. A wrong password answers 403.
+        All your data is deleted with it. A wrong password answers 403.
         """
         service.delete(principal().user_id, current_password)
+
+
+class PasswordChange(Resource):
+    """The password of the user."""
+
+    @use_kwargs(PasswordChangeSchema, location="json")
+    @marshal_with(None, code=204)
+    @problems(403)
+    def post(self, current_password: str, new_password: str) -> None:
+        """Change your password.
+
+        Your other sessions end. A wrong current password answers 403.
+        """
+        sender = principal()
+        service.change_password(sender.user_id, sender.session_id, current_password, new_password)

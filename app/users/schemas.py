@@ -1,21 +1,21 @@
-"""Users, as clients see and send them."""
+"""Users in requests and responses."""
 
 from typing import Any
 
 from marshmallow import fields, validate
 
-from app.core.schemas import Moment, Schema, String
+from app.core.http.fields import Moment, Schema, String
 
 
 class Password(String):
-    """A password to be set or checked: any characters, none stripped (NIST SP 800-63B, 3.1.1)."""
+    """A password to set or to check. Any characters are allowed, and none are stripped (NIST SP 800-63B, 3.1.1)."""
 
     def __init__(self, *, min: int = 8) -> None:
         super().__init__(min=min, max=128, strip=False, required=True, load_only=True, metadata={"format": "password"})
 
 
 class Email(fields.Email):
-    """An email address, in lower case: which may be longer than it was."""
+    """An email address, converted to lower case."""
 
     def __init__(self) -> None:
         super().__init__(required=True, validate=validate.Length(max=254), metadata={"example": "ada@example.org"})
@@ -45,12 +45,19 @@ class NewUserSchema(Schema):
 
 
 class UserChangesSchema(Schema):
-    """What users may change of themselves."""
+    """The fields that users may change."""
 
     name = String(min=1, max=200, metadata={"example": "Ada King"})
 
 
 class CurrentPasswordSchema(Schema):
-    """Proof that it is the user who asks."""
+    """The current password, as proof of identity."""
 
     current_password = Password(min=1)
+
+
+class PasswordChangeSchema(Schema):
+    """A new password, and the current one as proof of identity."""
+
+    current_password = Password(min=1)
+    new_password = Password()

@@ -1,11 +1,11 @@
-"""What can be done with accounts."""
+"""Accounts: create, read, change, delete."""
 
 from sqlalchemy import select
 
-from app.core.extensions import db
-from app.core.problems import Conflict, Forbidden, NotFound
+from app.core.database import db, flush
+from app.core.errors import Conflict, Forbidden, NotFound
+from app.core.events import announce
 from app.core.security import hash_password, verify_password
-from app.core.unit_of_work import flush
 from app.users.models import User
 
 
@@ -13,7 +13,7 @@ def create(email: str, name: str, password: str, *, role: str = "user") -> User:
     """Create an account.
 
     Raises:
-        Conflict: the email is taken.
+        Conflict: The email already has an account.
     """
     user = User(email=email.lower(), name=name, password_hash=hash_password(password), role=role)
     db.session.add(user)
@@ -25,27 +25,27 @@ def get(user_id: int) -> User:
     """Fetch an account.
 
     Raises:
-        NotFound: it is gone.
+        NotFound: The account does not exist.
     """
     user = db.session.get(User, user_id)
     if user is None:
-        raise NotFound("There is no such user.")
+        raise NotFound("The user does not exist.")
     return user
 
 
 def by_email(email: str) -> User | None:
-    """Find an account by its email, in any case of letters."""
+    """Find an account by its email, regardless of upper and lower case."""
     return db.session.scalar(select(User).where(User.email == email.lower()))
 
 
 def lock_unchanged(user: User) -> User | None:
-    """Keep others from changing an account until the commit; nothing if its password is not what was read before."""
+    """Lock an account until the commit, or return None if its password has changed since it was read."""
     unchanged = select(User).where(User.id == user.id, User.password_hash == user.password_hash)
     return db.session.scalar(unchanged.with_for_update().execution_options(populate_existing=True))
 
 
 def change(user_id: int, **fields: str) -> User:
-    """Change what the user may change of their account."""
+    """Change fields of an account."""
     user = get(user_id)
     for name, value in fields.items():
         setattr(user, name, value)
@@ -54,10 +54,10 @@ def change(user_id: int, **fields: str) -> User:
 
 
 def check_password(user_id: int, password: str) -> User:
-    """Fetch an account whose user has just proved to be there.
+    """Fetch an account after checking its password.
 
     Raises:
-        Forbidden: the password is wrong.
+        Forbidden: The password is wrong.
     """
     user = get(user_id)
     if not verify_password(password, user.password_hash):
@@ -65,10 +65,21 @@ def check_password(user_id: int, password: str) -> User:
     return user
 
 
+def change_password(user_id: int, session_id: str, current_password: str, new_password: str) -> None:
+    """Set a new password, and announce `password.changed` with the session that stays alive.
+
+    Raises:
+        Forbidden: The current password is wrong.
+    """
+    user = check_password(user_id, current_password)
+    user.password_hash = hash_password(new_password)
+    announce("password.changed", user_id=user_id, session_id=session_id)
+
+
 def delete(user_id: int, current_password: str) -> None:
     """Delete an account and everything it owns.
 
     Raises:
-        Forbidden: the password is wrong.
+        Forbidden: The password is wrong.
     """
     db.session.delete(check_password(user_id, current_password))

@@ -1,7 +1,7 @@
 """Run by `test_readme.py` in a copy of the tree to which the README's `films` were added."""
 
 from app import create_app
-from app.core.unit_of_work import commit
+from app.core.database import commit
 from app.jobs import runner, service
 
 app = create_app()

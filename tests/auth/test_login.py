@@ -9,7 +9,7 @@ from flask import Flask
 from flask_jwt_extended import create_access_token, decode_token
 from sqlalchemy import update
 
-from app.core.extensions import db
+from app.core.database import db
 from app.users.models import User
 from tests.clients import PASSWORD, Client, log_in, problem
 from tests.conftest import every_database

@@ -6,7 +6,7 @@ import pytest
 from flask import Flask
 
 from app.auth import service
-from app.core import security
+from app.core.security import passwords
 from tests.clients import PASSWORD, Client, log_in
 from tests.conftest import every_database
 
@@ -15,7 +15,7 @@ NEW = "a new password, and a better one"
 
 def overtake(monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[], object]) -> None:
     """Let something happen between the check of a login's password and the rest of the login."""
-    verify = security.verify_password
+    verify = passwords.verify_password
 
     def slowly(password: str, stored: str | None) -> bool:
         correct = verify(password, stored)

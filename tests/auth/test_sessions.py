@@ -6,8 +6,7 @@ from flask import Flask
 from sqlalchemy import update
 
 from app.auth.models import Session
-from app.core.database import utcnow
-from app.core.extensions import db
+from app.core.database import db, utcnow
 from tests.clients import Client, at_once, log_in, problem
 from tests.conftest import every_database
 

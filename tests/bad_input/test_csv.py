@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.books import csv_files
-from app.core.problems import Invalid
+from app.core.errors import Invalid
 from tests.bad_input.shelves import has_nothing
 from tests.clients import Client, book, isbn, problem
 from tests.conftest import every_database

@@ -9,7 +9,7 @@ from flask import Flask
 from sqlalchemy import func, select
 
 from app.books import service, tasks
-from app.core.extensions import db
+from app.core.database import db
 from app.jobs.models import JobInput
 from tests.clients import Client, book, isbn, problem
 from tests.conftest import every_database

@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 
 from app.books.models import Book
-from app.core.extensions import db
+from app.core.database import db
 from tests.clients import Client, book, isbn, problem
 from tests.conftest import every_database
 

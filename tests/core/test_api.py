@@ -4,10 +4,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 from flask import Flask
 
-from app.core.api import Api, Resource, marshal_with
-from app.core.openapi import Documentation
-from app.core.problems import register_error_handlers
-from app.core.schemas import Schema
+from app.core.http import Api, Resource, marshal_with
+from app.core.http.fields import Schema
+from app.core.http.openapi import Documentation
+from app.core.http.problems import register_error_handlers
 from app.core.security import ANYONE
 
 

@@ -17,11 +17,10 @@ from sqlalchemy.exc import OperationalError
 
 from app import create_app
 from app.books import service as books
-from app.core import celery
-from app.core.celery import PAUSE, Broker
-from app.core.extensions import db
-from app.core.problems import Conflict
-from app.core.unit_of_work import after_commit, commit, rollback
+from app.core.broker import celery
+from app.core.broker.publisher import RETRY_PAUSE, Publisher
+from app.core.database import after_commit, commit, db, rollback
+from app.core.errors import Conflict
 from app.jobs import service as jobs
 from app.jobs.models import Job
 from tests.clients import Client, at_once
@@ -33,7 +32,7 @@ CSV = "title,author,isbn\n"
 AT_MOST = 2.5  # seconds that one message may take, on a busy machine
 every_broker = pytest.mark.parametrize("kind", BROKERS)
 
-BrokerAt = Callable[[str], Broker]
+BrokerAt = Callable[[str], Publisher]
 
 
 @pytest.fixture
@@ -41,8 +40,8 @@ def broker_at(tmp_path: Path) -> Iterator[BrokerAt]:
     """The broker at a URL, as a process meets it that has just started. Its thread must come to an end."""
     with ExitStack() as stack:
 
-        def build(url: str) -> Broker:
-            broker: Broker = create_app(make_settings(f"sqlite:///{tmp_path}/app.db", url)).extensions["broker"]
+        def build(url: str) -> Publisher:
+            broker: Publisher = create_app(make_settings(f"sqlite:///{tmp_path}/app.db", url)).extensions["broker"]
             stack.callback(broker._thread.shutdown)
             return broker
 
@@ -64,13 +63,13 @@ def seconds(call: Callable[[], object]) -> float:
     return time.monotonic() - begun
 
 
-def waiting(broker: Broker) -> int:
+def waiting(broker: Publisher) -> int:
     """How many messages are in the queue."""
     with broker._celery.connection_for_read() as connection:
         return int(connection.default_channel.queue_declare("celery", passive=True).message_count)
 
 
-def ask(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+def ask(broker: Publisher, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Note each time that the broker is asked to take a message."""
     asked: list[Any] = []
     send = broker._send
@@ -143,7 +142,7 @@ def test_a_transport_that_hangs_for_ever_costs_a_second_and_then_nothing(
     assert first < AT_MOST
     assert sum(seconds(lambda: broker.publish("jobs.run", 2)) for _ in range(20)) < first / 2
     go_on.set()
-    clock.now += PAUSE
+    clock.now += RETRY_PAUSE
     broker.publish("jobs.run", 3)
     assert sent == [("jobs.run", (1,)), ("jobs.run", (3,))]
 
@@ -156,7 +155,7 @@ def test_a_broker_that_failed_is_asked_again_after_a_pause_and_not_before(
 ) -> None:
     broker = broker_at(f"sqla+sqlite:///{tmp_path}")
     asked = ask(broker, monkeypatch)
-    for passed, times in ((0, 1), (PAUSE - 0.1, 1), (0.1, 2), (PAUSE - 0.1, 2), (0.1, 3)):
+    for passed, times in ((0, 1), (RETRY_PAUSE - 0.1, 1), (0.1, 2), (RETRY_PAUSE - 0.1, 2), (0.1, 3)):
         clock.now += passed
         broker.publish("jobs.run", 1)
         assert len(asked) == times
@@ -171,7 +170,7 @@ def test_messages_reach_the_queue(broker_at: BrokerAt, tmp_path: Path, kind: str
         assert waiting(broker) == 3
 
 
-def cut(broker: Broker, kind: str) -> None:
+def cut(broker: Publisher, kind: str) -> None:
     """Cut the connection that the broker's last message went through, as a router does that forgets it."""
     connection = broker._producer.connection
     if kind == "rabbitmq":

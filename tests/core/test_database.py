@@ -13,10 +13,9 @@ from sqlalchemy.exc import IntegrityError, OperationalError, StatementError
 
 from app.auth.models import Session
 from app.books.models import Book
-from app.core.extensions import db
-from app.core.problems import Conflict
+from app.core.database import affected_rows, after_commit, commit, db, flush, rollback
+from app.core.errors import Conflict
 from app.core.settings import Settings
-from app.core.unit_of_work import affected_rows, after_commit, commit, flush, rollback
 from app.jobs.models import Job, JobInput
 from app.users.models import User
 from tests.clients import PASSWORD, Client

@@ -14,11 +14,10 @@ from flask import Flask
 from sqlalchemy import func, select, update
 
 from app.books import service as books
-from app.core import idempotency
-from app.core.database import utcnow
-from app.core.extensions import db
-from app.core.idempotency import KEPT, LEASE, IdempotencyKey
-from app.core.problems import Conflict
+from app.core.database import db, utcnow
+from app.core.errors import Conflict
+from app.core.http import idempotency
+from app.core.http.idempotency import KEPT, LEASE, IdempotencyKey
 from app.jobs import service as jobs
 from tests.clients import Client, at_once, book, isbn, problem
 from tests.conftest import every_database

@@ -20,8 +20,9 @@ from flask import Flask
 from sqlalchemy import insert, update
 
 from app.books import service as books
-from app.core.extensions import db
-from app.core.logging import AddContext, ConsoleFormatter, EcsFormatter, caused_by, redact
+from app.core.database import db
+from app.core.observability import caused_by, redact
+from app.core.observability.logging import AddContext, ConsoleFormatter, EcsFormatter
 from app.users.models import User
 from tests.clients import Client, book
 from tests.conftest import every_database

@@ -17,8 +17,7 @@ from flask import Flask, current_app
 from sqlalchemy import Column, MetaData, String, inspect, select, text
 
 from app import create_app
-from app.core.database import Base, BigInt, Bytes, UTCDateTime
-from app.core.extensions import db
+from app.core.database import Base, BigInt, Bytes, UTCDateTime, db
 from app.core.urls import ROOT
 from app.users.models import User
 from tests.conftest import every_database, make_settings

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from app.core.logging import redact
+from app.core.observability import redact
 
 
 def cost(line: str) -> float:

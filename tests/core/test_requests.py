@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from app import create_app
 from app.books import service as books
-from app.core.extensions import db
+from app.core.database import db
 from tests.clients import Client, book, problem
 from tests.conftest import make_settings
 

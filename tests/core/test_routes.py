@@ -14,7 +14,7 @@ from flask import Flask
 from openapi_schema_validator import OAS31Validator, oas31_format_checker
 from openapi_spec_validator import validate
 
-from app.core.api import Resource
+from app.core.http import Resource
 from app.core.security import ANYONE, REFRESH
 from app.jobs import runner
 from tests.clients import Client

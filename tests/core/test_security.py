@@ -1,6 +1,6 @@
 """How passwords are stored."""
 
-from app.core.security import hasher  # the real one: tests run with a cheaper one, which is put in its place later
+from app.core.security.passwords import hasher
 from tests.clients import PASSWORD
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from app import create_app
-from app.core.unit_of_work import commit
+from app.core.database import commit
 from app.jobs import service
 from tests.clients import isbn
 from tests.conftest import make_settings

@@ -11,8 +11,7 @@ from sqlalchemy import insert, select
 
 from app import create_app
 from app.books.service import IMPORT
-from app.core.database import utcnow
-from app.core.extensions import db
+from app.core.database import db, utcnow
 from app.jobs import runner
 from app.jobs.models import Job
 from app.users.models import User

@@ -10,13 +10,12 @@ import pytest
 from flask import Flask
 from sqlalchemy import create_engine, text, update
 
-from app.core import heartbeat
-from app.core.connections import connections_needed
-from app.core.database import utcnow
-from app.core.extensions import db
-from app.core.heartbeat import Heartbeat
+from app.core.database import db, utcnow
+from app.core.database.connections import connections_needed
 from app.core.settings import load_settings
 from app.core.urls import database_url
+from app.jobs import workers
+from app.jobs.workers import Heartbeat
 from tests.conftest import every_database
 from tests.formation import service_variables
 from tests.services import new_database
@@ -50,7 +49,7 @@ def one_off(tmp_path: Path) -> Callable[..., tuple[int, str]]:
 
 def live(app: Flask, worker: str = "one") -> None:
     with app.app_context():
-        heartbeat.beat(worker)
+        workers.beat(worker)
 
 
 @every_database

@@ -11,7 +11,7 @@ from flask import Flask
 from sqlalchemy import Engine, text
 
 from app import create_app
-from app.core.extensions import db
+from app.core.database import db
 from app.health import service
 from tests.clients import Client, problem
 from tests.conftest import every_database, make_settings

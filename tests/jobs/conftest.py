@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from flask import Flask
 
-from app.core.unit_of_work import commit
+from app.core.database import commit
 from app.jobs import runner, service
 from app.jobs.runner import Handler
 from tests.clients import Client

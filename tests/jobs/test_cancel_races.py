@@ -8,8 +8,8 @@ from threading import Barrier
 import pytest
 from flask import Flask
 
-from app.core.problems import Conflict
-from app.core.unit_of_work import commit
+from app.core.database import commit
+from app.core.errors import Conflict
 from app.jobs import service
 from app.jobs.runner import JobFailed, Work
 from tests.clients import Client, at_once

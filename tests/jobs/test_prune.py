@@ -7,8 +7,7 @@ from flask import Flask
 from sqlalchemy import func, select, update
 
 from app.auth.models import Session
-from app.core.database import utcnow
-from app.core.extensions import db
+from app.core.database import db, utcnow
 from app.jobs.models import Job, JobInput
 from app.jobs.runner import JobFailed, Work
 from tests.clients import Client, log_in

@@ -8,10 +8,8 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
-from app.core.database import utcnow
-from app.core.extensions import db
-from app.core.logging import caused_by, request_id
-from app.core.unit_of_work import commit
+from app.core.database import commit, db, utcnow
+from app.core.observability import caused_by, request_id
 from app.jobs import runner
 from app.jobs.models import JobInput
 from app.jobs.runner import JobFailed, Work

@@ -15,8 +15,7 @@ from flask import Flask
 from sqlalchemy import event, insert, text, update
 from sqlalchemy.exc import OperationalError
 
-from app.core.database import utcnow
-from app.core.extensions import db
+from app.core.database import db, utcnow
 from app.jobs import service, sweeper
 from app.jobs.models import Job
 from app.jobs.runner import ATTEMPTS, JobFailed, Work

@@ -7,8 +7,7 @@ from flask import Flask
 from sqlalchemy import update
 
 from app.books import service as books
-from app.core.database import utcnow
-from app.core.extensions import db
+from app.core.database import db, utcnow
 from app.jobs import runner, sweeper
 from app.jobs.models import Job
 from app.jobs.runner import Work

@@ -7,7 +7,7 @@ import pytest
 import requests
 from sqlalchemy import create_engine, text
 
-from app.core.connections import connections_needed
+from app.core.database.connections import connections_needed
 from app.core.urls import database_url
 from tests.conftest import make_settings
 from tests.faults.processes import csv_of

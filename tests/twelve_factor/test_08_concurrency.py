@@ -18,7 +18,7 @@ import requests
 from sqlalchemy import NullPool, create_engine, text
 
 from app import create_app
-from app.core.extensions import db
+from app.core.database import db
 from app.core.urls import database_url
 from tests.conftest import make_settings
 from tests.faults.processes import csv_of, enqueue, progress

@@ -29,7 +29,7 @@ from tests.twelve_factor.one_offs import at_terminal, one_off
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 ADD_A_FAILED_JOB = """
-from app.core.unit_of_work import commit
+from app.core.database.session import commit
 from app.jobs import service
 from app.users.models import User
 owner = db.session.scalar(db.select(User).where(User.email == "ada@example.org"))
@@ -42,7 +42,7 @@ AGE_SESSIONS = """
 from datetime import timedelta
 from app.auth.models import Session
 from app.core.database import utcnow
-from app.core.unit_of_work import commit
+from app.core.database.session import commit
 for session in db.session.scalars(db.select(Session)): session.expires_at = utcnow() - timedelta(seconds=1)
 
 commit()
@@ -50,8 +50,8 @@ commit()
 AGE_WORKERS = """
 from datetime import timedelta
 from app.core.database import utcnow
-from app.core.heartbeat import Heartbeat
-from app.core.unit_of_work import commit
+from app.jobs.workers import Heartbeat
+from app.core.database.session import commit
 for worker in db.session.scalars(db.select(Heartbeat)): worker.seen_at = utcnow() - timedelta(seconds=30)
 
 commit()

@@ -4,7 +4,7 @@ import pytest
 from click.testing import Result
 from flask import Flask
 
-from app.core.extensions import db
+from app.core.database import db
 from app.users.models import User
 from tests.clients import PASSWORD, Client, log_in
 from tests.conftest import every_database

@@ -1,4 +1,4 @@
-"""OpenAPI 3.1 out of the resources themselves, and the Swagger UI that shows it."""
+"""The OpenAPI 3.1 document, generated from the resources, and Swagger UI."""
 
 from http import HTTPStatus
 from threading import Lock
@@ -13,12 +13,13 @@ from flask_apispec import FlaskApiSpec
 from flask_apispec.apidoc import ResourceConverter
 from flask_apispec.utils import merge_recursive, resolve_annotations
 from flask_swagger_ui import get_swaggerui_blueprint
-from marshmallow import Schema, fields
+from marshmallow import fields
 from werkzeug.routing import Rule
 
-from app.core import idempotency
-from app.core.parsing import MEDIA_TYPES
-from app.core.schemas import Moment, Upload
+from app.core.http import idempotency
+from app.core.http.fields import Moment, Schema, Upload
+from app.core.http.operation import guard_of
+from app.core.http.parser import MEDIA_TYPES
 from app.core.security import Guard
 
 PATH = "/openapi.json"
@@ -28,13 +29,13 @@ IDEMPOTENCY_KEY = {
     "in": "header",
     "name": idempotency.HEADER,
     "schema": {"type": "string", "maxLength": 255},
-    "description": "Sent again within 24 hours with the same key, the request is not done again: you get the first "
-    "answer again. The same key with another request is refused.",
+    "description": "Makes the request safe to retry. Within 24 hours, the same request with the same key gets the "
+    "first response again. A different request with the same key is refused.",
 }
 
 
 class ProblemSchema(Schema):
-    """What every error looks like (RFC 9457)."""
+    """An error (RFC 9457)."""
 
     type = fields.String(required=True, metadata={"example": "about:blank"})
     title = fields.String(required=True, metadata={"example": "Unprocessable Entity"})
@@ -44,21 +45,21 @@ class ProblemSchema(Schema):
     errors = fields.Dict(
         keys=fields.String(),
         values=fields.List(fields.String()),
-        metadata={"description": "With 422: what is wrong, by field.", "example": {"year": ["Not a valid integer."]}},
+        metadata={"description": "With 422: messages by field.", "example": {"year": ["Not a valid integer."]}},
     )
 
 
 class Documentation(FlaskApiSpec):
-    """flask-apispec, made to speak OpenAPI 3.1. The document is built when it is first asked for."""
+    """flask-apispec, extended to OpenAPI 3.1. The document is built on its first request."""
 
     def __init__(self, app: Flask, *, title: str, description: str, token_url: str) -> None:
-        """Serve the document and its viewer.
+        """Serve the document and Swagger UI.
 
         Args:
             app: The application.
             title: The name of the API.
-            description: What it is for, in Markdown.
-            token_url: Where the OAuth 2 password flow finds its tokens: with it, Swagger UI's "Authorize" takes an
+            description: Its description, in Markdown.
+            token_url: The token endpoint of the OAuth 2 password flow, so that "Authorize" in Swagger UI accepts an
                 email and a password.
         """
         self.info = {"description": description}
@@ -77,7 +78,7 @@ class Documentation(FlaskApiSpec):
         self.add_swagger_routes()
 
     def add_swagger_routes(self) -> None:
-        """Serve the document, and Swagger UI from flask-swagger-ui: the one in flask-apispec is old and has holes."""
+        """Serve the document, and Swagger UI from flask-swagger-ui: flask-apispec bundles an old, vulnerable one."""
         self.app.add_url_rule(PATH, "openapi", lambda: Response(self.document(), content_type="application/json"))
         self.app.register_blueprint(get_swaggerui_blueprint(UI_PATH, PATH, {"app_name": self.title}))
 
@@ -94,17 +95,17 @@ class Documentation(FlaskApiSpec):
         components = self.spec.components
         components.response(
             "Problem",
-            {"description": "What went wrong.", "content": {"application/problem+json": {"schema": ProblemSchema}}},
+            {"description": "A problem.", "content": {"application/problem+json": {"schema": ProblemSchema}}},
         )
         flow = {"tokenUrl": self.token_url, "scopes": {}}
         bearer = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
         schemes: dict[str, dict[str, Any]] = {
-            "access_token": bearer | {"description": "An access token that you have."},
-            "refresh_token": bearer | {"description": "A refresh token, for the next pair of tokens."},
+            "access_token": bearer | {"description": "An access token."},
+            "refresh_token": bearer | {"description": "A refresh token, to exchange for a new pair of tokens."},
             "password": {
                 "type": "oauth2",
                 "flows": {"password": flow},
-                "description": "Log in: the username is your email. Leave `client_id` and `client_secret` empty.",
+                "description": "Log in. The username is your email. Leave `client_id` and `client_secret` empty.",
             },
         }
         for name, scheme in schemes.items():
@@ -115,10 +116,10 @@ class Documentation(FlaskApiSpec):
 
 
 class _Converter(ResourceConverter):
-    """Writes an operation from a method's annotations, docstring and guard."""
+    """Documents an operation from its method's annotations, docstring and guard."""
 
     def get_operations(self, rule: Rule, resource: Any) -> dict[str, Any]:
-        """In the usual order; flask's own is a set's, and so another one in each process."""
+        """Sort the methods: Flask keeps them in a set, whose order differs between processes."""
         operations = super().get_operations(rule, resource)
         methods = map(str.upper, VALID_METHODS_OPENAPI_V3)
         return {method: operations[method] for method in methods if method in operations}
@@ -127,13 +128,14 @@ class _Converter(ResourceConverter):
         summary, _, description = (view.__doc__ or "").strip().partition("\n")
         inputs = {option["kwargs"]["location"]: option["args"] for option in resolve_annotations(view, "args").options}
         query = inputs.pop("query", None)
+        guard = guard_of(view, type(parent))
         operation: dict[str, Any] = {
             "operationId": f"{view.__name__}{type(parent).__name__}",
             "tags": [type(parent).__module__.split(".")[-2]],
             "summary": summary.rstrip("."),
             "description": _dedent(description),
             "parameters": _path_parameters(rule),
-            "responses": self._responses(view, parent.guard, bool(inputs), bool(query), bool(rule.arguments)),
+            "responses": self._responses(view, guard, bool(inputs), bool(query), bool(rule.arguments)),
         }
         if query:
             operation["parameters"] += self.marshmallow_plugin.converter.schema2parameters(query(), location="query")
@@ -142,8 +144,8 @@ class _Converter(ResourceConverter):
             operation["responses"]["409"] = PROBLEM
         if inputs:
             operation["requestBody"] = {"required": True, "content": _content(inputs)}
-        if parent.guard.scheme:
-            schemes = ("access_token", "password") if parent.guard.scheme == "access_token" else (parent.guard.scheme,)
+        if guard.scheme:
+            schemes = ("access_token", "password") if guard.scheme == "access_token" else (guard.scheme,)
             operation["security"] = [{scheme: []} for scheme in schemes]
         documented = merge_recursive(resolve_annotations(view, "docs", parent).options)
         operation["parameters"] += documented.pop("parameters", [])

@@ -7,15 +7,15 @@ from flask import Flask
 from sqlalchemy import CursorResult, UpdateBase
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from app.core.extensions import db
-from app.core.problems import Problem
+from app.core.database.base import db
+from app.core.errors import AppError
 
 
-def flush(or_else: Problem) -> None:
-    """Send what has changed to the database, and let its constraints speak: asking first would leave a race.
+def flush(or_else: AppError) -> None:
+    """Send pending changes to the database, and rely on its constraints: a check beforehand would leave a race.
 
     Raises:
-        Problem: the one given, if a constraint is violated; the transaction is then undone.
+        AppError: `or_else`, if a constraint is violated; the transaction is then rolled back.
     """
     try:
         db.session.flush()
@@ -25,25 +25,28 @@ def flush(or_else: Problem) -> None:
 
 
 def affected_rows(statement: UpdateBase) -> int:
-    """Execute an UPDATE or DELETE and count the rows that it met. Loaded objects are left as they are."""
+    """Execute an UPDATE or DELETE and return the number of matched rows. Loaded objects are not refreshed."""
     result = db.session.execute(statement, execution_options={"synchronize_session": False})
     return cast(CursorResult[Any], result).rowcount
 
 
 def after_commit(effect: Callable[[], None]) -> None:
-    """Run `effect` once the current transaction is committed; forget it if that is rolled back."""
+    """Call `effect` after the current transaction is committed, or never if it is rolled back.
+
+    The effect must not raise: the transaction can no longer be undone.
+    """
     db.session.info.setdefault("after_commit", []).append(effect)
 
 
 def commit() -> None:
-    """Commit, then run what waits for it. Such an effect must not fail: what is committed is promised."""
+    """Commit, then run the effects registered by `after_commit`."""
     db.session.commit()
     for effect in db.session.info.pop("after_commit", []):
         effect()
 
 
 def rollback() -> None:
-    """Undo what was not committed, and forget what waited for it. A server that has gone has undone it by itself."""
+    """Roll back, and drop the effects registered by `after_commit`. Discard a connection that the server has closed."""
     db.session.info.pop("after_commit", None)
     try:
         db.session.rollback()
@@ -51,8 +54,8 @@ def rollback() -> None:
         db.session().invalidate()
 
 
-def init_unit_of_work(app: Flask) -> None:
-    """End the transaction that a request has read in; a failure of that must not spoil its answer."""
+def init_sessions(app: Flask) -> None:
+    """Roll back at the end of each application context. An error there must not replace a finished response."""
 
     @app.teardown_appcontext
     def end(_error: BaseException | None) -> None:

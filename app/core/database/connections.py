@@ -6,7 +6,7 @@ from sqlalchemy import Connection
 
 from app.core.settings import Settings
 
-# Hosting plans bound the role or the database, besides the server.
+# Hosting plans also limit the role or the database.
 CONNECTIONS_GRANTED = {
     "postgresql": """
         SELECT least(
@@ -19,19 +19,19 @@ CONNECTIONS_GRANTED = {
 
 
 def connections_needed(settings: Settings) -> int:
-    """How many connections one web, one worker and a one-off process of these settings hold at most.
+    """The most connections that one web, one worker and one one-off process with these settings hold.
 
-    A process of web has a pool of `engine_options`. A child of a worker has two at once, its parent's sweep as well.
+    Each web process has a pool of `engine_options`. Each child of a worker uses two, and so does its parent's sweep.
     """
     web = settings.web_concurrency * (settings.web_threads + 2)
     return web + 2 * (settings.worker_concurrency + 1) + 1
 
 
 def connections_granted(connection: Connection) -> int | None:
-    """How many connections the server grants to this user and database at once; None where nothing bounds them."""
+    """The number of connections that the server grants to this user and database; None if there is no limit."""
     query = CONNECTIONS_GRANTED.get(connection.dialect.name)
     if connection.dialect.name == "postgresql":
         driver: Any = connection.connection.driver_connection
         if driver.info.backend_pid != connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one():
-            return None  # a pooler stands in between, and shares what the server grants among any number of clients
+            return None  # a pooler shares the server's connections among any number of clients
     return None if query is None else int(connection.exec_driver_sql(query).scalar_one())

@@ -1,4 +1,4 @@
-"""Schema parts that every feature uses: a strict base, and fields that take exactly what they say."""
+"""The base schema, and strict fields that every feature uses."""
 
 import re
 from datetime import datetime
@@ -14,17 +14,13 @@ class Schema(BaseSchema):
     class Meta:
         unknown = RAISE
 
-    def get_attribute(self, obj: Any, attr: str, default: Any) -> Any:
-        """Read objects by attribute only: marshmallow's search through keys and paths costs a third of a dump."""
-        return getattr(obj, attr, default)
 
-
-# It ends up in the OpenAPI document, so it is written as ECMA-262 and others understand it, too.
+# Part of the OpenAPI document, so the pattern must also be valid in ECMA-262.
 NO_NUL = validate.Regexp(r"^[^\x00]*$", error="Must not contain the NUL character.")
 
 
 class String(fields.String):
-    """Text without surrounding white space, and without NUL, which PostgreSQL cannot store."""
+    """Text. Surrounding white space is stripped, and NUL is refused because PostgreSQL cannot store it."""
 
     def __init__(
         self,
@@ -44,7 +40,7 @@ class String(fields.String):
 
 
 class Integer(fields.Integer):
-    """A whole number. From JSON only a number will do; from text, ASCII digits (`text=True`)."""
+    """An integer. JSON must contain a number; text (`text=True`) must consist of ASCII digits."""
 
     DIGITS = re.compile(r"-?[0-9]{1,18}")
 
@@ -59,14 +55,14 @@ class Integer(fields.Integer):
 
 
 class Moment(fields.Field):
-    """A moment, RFC 3339 in UTC; the JSON encoder writes it."""
+    """A time in RFC 3339, UTC. The JSON encoder formats it."""
 
     def _serialize(self, value: datetime | None, *_: Any, **__: Any) -> datetime | None:
         return value
 
 
 class Upload(fields.Field):
-    """A file's bytes, from a multipart field or a whole body."""
+    """The bytes of a file, from a multipart field or from the whole body."""
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> bytes:
         return value if isinstance(value, bytes) else bytes(value.read())

@@ -18,10 +18,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.commands import prunes
-from app.core.database import Base, BigInt, Bytes, Id, Timestamp, utcnow
-from app.core.extensions import db
-from app.core.problems import Conflict, Invalid
-from app.core.unit_of_work import affected_rows, commit, rollback
+from app.core.database import Base, BigInt, Bytes, Id, Timestamp, affected_rows, commit, db, rollback, utcnow
+from app.core.errors import Conflict, Invalid
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotent-Replayed"

@@ -1,4 +1,4 @@
-"""The embedded broker: kombu's SQLAlchemy transport, fit for several processes on one SQLite file."""
+"""The embedded broker: kombu's SQLAlchemy transport, made safe for several processes on one SQLite file."""
 
 # mypy: allow-untyped-calls
 
@@ -13,19 +13,19 @@ from sqlalchemy.orm import sessionmaker
 
 
 class Channel(sqlalchemy.Channel):
-    """A channel that takes it well when another process creates the same table or queue, or deletes the file."""
+    """A channel that tolerates another process creating the same table or queue, or deleting the file."""
 
     def _open(self) -> Any:
-        """Make an engine of the channel's own, which opens the file anew each time.
+        """Create an engine for this channel, which opens the file for each transaction.
 
-        kombu's is one for the whole process, with the options of whoever came first, and with open connections: they
-        would be inherited by a worker's children, and outlive the file.
+        kombu shares one engine in the whole process, with the options of the first caller and with open connections:
+        a worker's children would inherit them, and they would outlive the file.
         """
         client = self.connection.client
         connect_args = client.transport_options.get("connect_args", {})
         engine = create_engine(client.hostname, poolclass=NullPool, connect_args=connect_args)
         for _ in metadata.tables:
-            # A table that was not there when SQLAlchemy looked may be there when it comes to create it: once for each.
+            # Another process may create a table between SQLAlchemy's check and its CREATE: retry once per table.
             with suppress(OperationalError):
                 metadata.create_all(engine)
                 break
@@ -42,11 +42,11 @@ class Channel(sqlalchemy.Channel):
 
 
 class Transport(sqlalchemy.Transport):
-    """A transport that looks for messages, and lets its worker look for signals, twice a second."""
+    """A transport that polls twice a second for messages, and as often lets the worker handle signals."""
 
     Channel = Channel
     polling_interval = 0.5
 
     def drain_events(self, connection: Any, timeout: float | None = None, **_: Any) -> None:
-        """Wait for a message, but not for Celery's two seconds: it would be as long until the worker stops."""
+        """Wait for a message, for half a second at most. Celery waits two, which would delay the worker's stop."""
         super().drain_events(connection, timeout and min(timeout, self.polling_interval))

@@ -1,4 +1,4 @@
-"""Keyset pages: as fast on the last page as on the first, and unmoved by rows that come and go."""
+"""Keyset pagination: every page costs the same, and inserted or deleted rows do not shift the pages."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,16 +10,16 @@ from itsdangerous import BadData, URLSafeSerializer
 from marshmallow import fields, validate
 from sqlalchemy import Select, SQLColumnExpression, tuple_
 
-from app.core.extensions import db
-from app.core.problems import Invalid
-from app.core.schemas import Integer, Schema, String
+from app.core.database import db
+from app.core.errors import Invalid
+from app.core.http.fields import Integer, Schema, String
 
 Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
 class Page(Generic[Item]):
-    """Some items, and the cursor that leads to the next ones, if there are any."""
+    """Some items, and the cursor of the next page, if there is one."""
 
     items: Sequence[Item]
     next_cursor: str | None
@@ -29,7 +29,7 @@ class PageQuery(Schema):
     """Query parameters of a list."""
 
     limit = Integer(text=True, min=1, max=100, load_default=20, metadata={"description": "Items on a page."})
-    cursor = String(max=3000, load_default=None, metadata={"description": "The `next_cursor` of the page before."})
+    cursor = String(max=3000, load_default=None, metadata={"description": "The `next_cursor` of the previous page."})
 
 
 def page_of(item: type[Schema]) -> type[Schema]:
@@ -42,7 +42,7 @@ def page_of(item: type[Schema]) -> type[Schema]:
 
 
 def sort_field(*orders: str, default: str) -> fields.String:
-    """The `sort` parameter: one of the orders, each also descending with a minus sign."""
+    """The `sort` parameter: one of `orders`, or one with a minus sign for descending order."""
     return fields.String(
         load_default=default,
         validate=validate.OneOf([sign + order for order in orders for sign in ("", "-")]),
@@ -62,15 +62,15 @@ def paginate(
     """Fetch one page of a select of one entity.
 
     Args:
-        statement: What to page through.
-        orders: What each name in `sort` orders by. Never null: databases disagree on where nulls go.
-        key: A unique column that settles ties.
-        sort: A name of `orders`, perhaps with a minus sign before it.
-        limit: How many items, at most.
-        cursor: Where to go on: signed by us, and good only for the same order.
+        statement: The select.
+        orders: The column for each name in `sort`. Columns must not be null: databases sort nulls differently.
+        key: A unique column that breaks ties.
+        sort: A name in `orders`, with a leading minus sign for descending order.
+        limit: The largest number of items.
+        cursor: The `next_cursor` of the previous page, or None for the first page.
 
     Raises:
-        Invalid: the cursor is not one of ours for this order.
+        Invalid: The cursor was not made for this order.
     """
     order, descending = orders[sort.lstrip("-")], sort.startswith("-")
     place = tuple_(order, key)

@@ -1,0 +1,71 @@
+"""Publishing messages without ever blocking a request for long."""
+
+import logging
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from celery import Celery
+from flask import current_app
+
+from app.core.broker.transports import PUBLISH_TIMEOUT
+
+RETRY_PAUSE = 5.0  # seconds without further attempts after a failure
+
+logger = logging.getLogger(__name__)
+
+
+class Publisher:
+    """Sends messages from a thread of its own, so that an unresponsive broker delays a request by a second at most."""
+
+    def __init__(self, celery: Celery, options: dict[str, Any]) -> None:
+        self._celery, self._options = celery, options
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="publisher")
+        self._producer: Any = None  # used by the thread only; holds a connection
+        self._retry_at = 0.0
+
+    def publish(self, task: str, *arguments: Any) -> None:
+        """Send a task's message. Failures are logged, not raised: the message is a hint about a committed row."""
+        if time.monotonic() < self._retry_at:
+            return
+        try:
+            self._thread.submit(self._send, task, arguments).result(PUBLISH_TIMEOUT)
+        except Exception as error:  # noqa: BLE001  # each transport raises its own errors
+            self._retry_at = time.monotonic() + RETRY_PAUSE
+            logger.warning("the message %s%s was not published: %r", task, arguments, error)
+
+    def check(self) -> None:
+        """Raise an error unless the broker accepts a message. The message is not routed to any queue."""
+        queue = self._celery.amqp.queues[self._celery.conf.task_default_queue]
+        with self._connect() as connection:
+            queue.bind(connection.default_channel).declare()
+            # RabbitMQ that is short of memory or disk accepts connections, but blocks publishers.
+            self._celery.amqp.Producer(connection).publish("", exchange="amq.direct", routing_key="nobody")
+
+    def _connect(self) -> Any:
+        connection = self._celery.connection_for_write(transport_options=self._options)
+        return connection.ensure_connection(max_retries=0)  # kombu's default retries many times
+
+    def _send(self, task: str, arguments: tuple[Any, ...]) -> None:
+        """Send on the open connection if there is one. If that fails, send once more on a new one."""
+        if self._producer is not None:
+            try:
+                self._send_once(task, arguments)
+            except Exception:  # noqa: BLE001  # each transport raises its own errors
+                self._producer = None
+            else:
+                return
+        self._producer = self._celery.amqp.Producer(self._connect())
+        try:
+            self._send_once(task, arguments)
+        except Exception:
+            self._producer = None
+            raise
+
+    def _send_once(self, task: str, arguments: tuple[Any, ...]) -> None:
+        self._celery.send_task(task, arguments, producer=self._producer, retry=False)
+
+
+def publish(task: str, *arguments: Any) -> None:
+    """Send a task's message, within about a second, if the broker accepts it."""
+    current_app.extensions["publisher"].publish(task, *arguments)

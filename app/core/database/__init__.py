@@ -1,0 +1,24 @@
+"""The database: models, column types, and the unit of work."""
+
+from app.core.database.base import Base, Timestamps, db
+from app.core.database.engine import read_connection
+from app.core.database.session import affected_rows, after_commit, commit, flush, rollback
+from app.core.database.types import BigInt, Bytes, Id, Timestamp, UTCDateTime, utcnow
+
+__all__ = [
+    "Base",
+    "BigInt",
+    "Bytes",
+    "Id",
+    "Timestamp",
+    "Timestamps",
+    "UTCDateTime",
+    "affected_rows",
+    "after_commit",
+    "commit",
+    "db",
+    "flush",
+    "read_connection",
+    "rollback",
+    "utcnow",
+]

@@ -1,0 +1,47 @@
+"""The request class: bodies with a limit that is enforced, and that never reach the disk."""
+
+from functools import cached_property
+from io import BytesIO
+from typing import IO, Any
+
+import flask
+from gunicorn.http.errors import ParseException
+from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.wsgi import LimitedStream
+
+from app.core.errors import Malformed
+
+
+class Request(flask.Request):
+    """A request whose body is either complete or an error."""
+
+    @cached_property
+    def stream(self) -> IO[bytes]:
+        """The body. Werkzeug truncates a chunked one at the limit, and any when the client disconnects; this raises."""
+        source, limit = self.environ["wsgi.input"], self.max_content_length
+        if limit is None or not self.environ.get("wsgi.input_terminated"):
+            return super().stream
+        if self.content_length is None:
+            return _ChunkedBody(source, limit)  # type: ignore[return-value]
+        if self.content_length > limit:
+            raise RequestEntityTooLarge
+        return LimitedStream(source, self.content_length)  # type: ignore[return-value]
+
+    def _get_file_stream(self, *_: Any, **__: Any) -> IO[bytes]:
+        return BytesIO()  # bounded by the body's limit; the file system may be read-only
+
+
+class _ChunkedBody(LimitedStream):
+    """Reads to the end of a chunked body, and raises 413 at the first byte beyond the limit."""
+
+    def __init__(self, stream: IO[bytes], limit: int) -> None:
+        super().__init__(stream, limit + 1, is_max=True)
+
+    def readinto(self, b: bytearray) -> int | None:  # type: ignore[override]
+        try:
+            size = super().readinto(b)
+        except ParseException:
+            raise Malformed("The chunked encoding of the body is invalid.") from None
+        if self.is_exhausted:
+            raise RequestEntityTooLarge
+        return size

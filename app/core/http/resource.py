@@ -1,0 +1,135 @@
+"""Resources: flask-restful's routing and flask-apispec's annotations, joined in one registration."""
+
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any, ClassVar, TypeVar
+
+import flask
+import flask_restful
+from flask import Flask, Response
+from flask_apispec import FlaskApiSpec, MethodResource, doc, marshal_with, use_kwargs
+from werkzeug.routing import BaseConverter
+
+from app.core.errors import Malformed
+from app.core.http.operation import Operation, View, inner_function
+from app.core.security import USER, Guard
+
+__all__ = [
+    "IF_MATCH",
+    "IF_NONE_MATCH",
+    "Api",
+    "Headers",
+    "Resource",
+    "doc",
+    "guarded_by",
+    "idempotent",
+    "if_match",
+    "marshal_with",
+    "problems",
+    "use_kwargs",
+]
+
+Headers = Mapping[str, str]
+Decorated = TypeVar("Decorated", bound=View)
+IF_MATCH = {
+    "in": "header",
+    "name": "If-Match",
+    "schema": {"type": "string"},
+    "description": "The `ETag` that you have read. If the object has another one now, the response is 412.",
+}
+IF_NONE_MATCH = IF_MATCH | {
+    "name": "If-None-Match",
+    "description": "The `ETag` that you have. If the object still has it, the response is 304.",
+}
+
+
+class Resource(MethodResource, flask_restful.Resource):
+    """A URL and its methods.
+
+    A method is annotated with its input (`use_kwargs`) and output (`marshal_with`), and returns the object to
+    serialise, alone or with headers: `return book, {"Location": …}`. Its docstring is its documentation.
+
+    For each request, the guard runs first; then the input is parsed, the method is called, its result is serialised,
+    and the transaction is committed.
+    """
+
+    guard: ClassVar[Guard] = USER
+
+
+def guarded_by(guard: Guard) -> Callable[[Decorated], Decorated]:
+    """Give a method a guard of its own, instead of its class's."""
+
+    def annotate(view: Decorated) -> Decorated:
+        inner_function(view).__guard__ = guard
+        return view
+
+    return annotate
+
+
+def problems(*statuses: int) -> Callable[[View], View]:
+    """Document further problems of a method. Those of its guard and its input are documented automatically."""
+
+    def annotate(view: View) -> View:
+        for status in statuses:
+            view = marshal_with(None, code=status)(view)
+        return view
+
+    return annotate
+
+
+def if_match() -> Callable[[str], bool]:
+    """Return a test of entity tags by the request's `If-Match`. Without one, each tag passes (RFC 9110, 13.1.1).
+
+    Raises:
+        Malformed: The header contains no entity tag. To ignore it would be to lose the client's protection.
+    """
+    tags = flask.request.if_match
+    if not tags and "If-Match" in flask.request.headers:
+        raise Malformed("If-Match contains no entity tag.")
+    return lambda etag: not tags or tags.contains_raw(etag)
+
+
+def idempotent(view: Decorated) -> Decorated:
+    """Replay the first response to a retried request that has the same `Idempotency-Key`."""
+    inner_function(view).__idempotent__ = True
+    return view
+
+
+class RowId(BaseConverter):
+    """The id of a row in a path. An impossible id is a 404 without a query."""
+
+    regex = "[1-9][0-9]{0,17}"
+
+    def to_python(self, value: str) -> int:
+        return int(value)
+
+
+class Api(flask_restful.Api):
+    """Registers each resource once, for routing and for documentation."""
+
+    def __init__(self, app: Flask, docs: FlaskApiSpec, prefix: str = "") -> None:
+        app.url_map.converters["id"] = RowId
+        super().__init__(app, prefix=prefix)
+        self.docs = docs
+
+    def error_router(self, original_handler: View, error: Exception) -> Any:
+        """Leave every error to the application's handlers. flask-restful would answer 500 to most."""
+        return original_handler(error)
+
+    def add(self, resource: type[Resource], url: str) -> None:
+        """Serve and document a resource at a URL below the prefix."""
+        for method in resource.methods or ():
+            view = getattr(resource, method.lower())
+            setattr(resource, method.lower(), _endpoint(view, resource))
+        self.add_resource(resource, url, endpoint=resource.__name__)
+        self.docs.register(resource, endpoint=resource.__name__)
+
+
+def _endpoint(view: View, resource: type[Resource]) -> View:
+    operation = Operation(view, resource)
+
+    @wraps(operation.method)
+    def endpoint(self: Resource, **path: Any) -> Response:
+        return operation(self, path)
+
+    return endpoint
