@@ -25,7 +25,7 @@ from app.jobs import service as jobs
 from app.jobs.models import Job
 from tests.clients import Client, at_once
 from tests.conftest import every_database, make_settings
-from tests.formation import free_port
+from tests.environment import free_port
 from tests.services import BROKERS, new_broker
 
 CSV = "title,author,isbn\n"

@@ -7,7 +7,7 @@ import pytest
 from pydantic_core import PydanticUndefined
 
 from app.core.settings import InvalidSettings, Settings, load_settings
-from tests.formation import ROOT
+from tests.environment import ROOT
 
 # What the service promises to read. The platform's own names of a release come on top, and nobody sets them by hand.
 VARIABLES = {

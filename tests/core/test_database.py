@@ -20,7 +20,7 @@ from app.jobs.models import Job, JobInput
 from app.users.models import User
 from tests.clients import PASSWORD, Client
 from tests.conftest import every_database
-from tests.formation import LIBRARIES, ROOT
+from tests.environment import LIBRARIES, ROOT
 
 ISBN = "9780141439587"
 

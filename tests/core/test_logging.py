@@ -26,7 +26,7 @@ from app.core.observability.logging import AddContext, ConsoleFormatter, EcsForm
 from app.users.models import User
 from tests.clients import Client, book
 from tests.conftest import every_database
-from tests.formation import BIN, LIBRARIES, ROOT, free_port, wait_for
+from tests.environment import BIN, LIBRARIES, ROOT, free_port, wait_for
 
 Lines = Callable[[], list[str]]
 REQUEST_ID = "0123456789abcdef-router"

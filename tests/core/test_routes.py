@@ -18,7 +18,7 @@ from app.core.http import Resource
 from app.core.security import ANYONE, REFRESH
 from app.jobs import runner
 from tests.clients import Client
-from tests.formation import ROOT
+from tests.environment import ROOT
 
 # Who adds to this list opens a door to the whole internet.
 OPEN = {

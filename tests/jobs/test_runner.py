@@ -395,7 +395,7 @@ def test_a_worker_whose_job_was_taken_over_cannot_end_it(
 
 @every_database
 def test_of_workers_that_race_for_a_lost_job_one_does_it(app: Flask, handles: Handles, enqueue: Enqueue) -> None:
-    """Four processes race for waiting jobs in `tests/faults/test_race.py`."""
+    """Four processes race for waiting jobs in `tests/system/faults/test_race.py`."""
     starts: list[int] = []
 
     @handles

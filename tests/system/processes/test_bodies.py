@@ -1,0 +1,246 @@
+"""Requests on the wire: too large, cut off, or not framed as they say; sent to a real server through a bare socket."""
+
+import json
+import socket
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from http.client import HTTPResponse
+from typing import Any
+
+import pytest
+
+from tests.clients import isbn
+from tests.environment import service_variables
+from tests.system.formation import HttpClient, Program, Web
+
+LIMIT = 100_000
+CSV = f"title,author,isbn\nEmma,Jane Austen,{isbn(1)}\n".encode()
+CHUNKED = "Transfer-Encoding: chunked"
+
+Sent = tuple[str, bytes]  # the header that frames a body, and the body as it is sent
+Answer = tuple[int, Any]
+
+
+@pytest.fixture(scope="module")
+def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
+    """A web process that takes little."""
+    folder = tmp_path_factory.mktemp("web")
+    urls = f"sqlite:///{folder}/app.db", f"sqla+sqlite:///{folder}/broker.db"
+    with Program(["flask", "db", "upgrade"], folder, service_variables(*urls)) as migration:
+        assert migration.wait() == 0, migration.log()
+    with Web(*urls, folder, MAX_UPLOAD_BYTES=LIMIT, WEB_CONCURRENCY=1) as web:
+        yield web
+
+
+@pytest.fixture(scope="module")
+def ada(web: Web) -> HttpClient:
+    """A user of the service, who is logged in."""
+    return web.user()
+
+
+class Connection:
+    """A connection on which requests are written byte by byte."""
+
+    def __init__(self, sock: socket.socket, authorization: str) -> None:
+        self.sock, self.authorization = sock, authorization
+
+    def send(self, framing: str, *parts: bytes, path: str = "/books/imports", type: str = "text/csv") -> None:
+        """Write a request's head, and then its body."""
+        head = f"POST /api/v1{path} HTTP/1.1\r\nHost: x\r\nAuthorization: {self.authorization}\r\nContent-Type: {type}"
+        for part in (f"{head}\r\n{framing}\r\n\r\n".encode(), *parts):
+            self.sock.sendall(part)
+
+    def hang_up(self) -> None:
+        """Send no more, and still listen."""
+        self.sock.shutdown(socket.SHUT_WR)
+
+    def answer(self) -> Answer:
+        """Read a whole answer."""
+        with closing(HTTPResponse(self.sock)) as response:
+            response.begin()
+            body = response.read()
+            if response.status >= 400:
+                assert response.headers["Content-Type"] == "application/problem+json", body
+            return response.status, json.loads(body)
+
+
+@contextmanager
+def connect(ada: HttpClient) -> Iterator[Connection]:
+    """Open a connection to the service."""
+    port = int(ada.root.rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as sock:
+        yield Connection(sock, str(ada.headers["Authorization"]))
+
+
+def of_size(size: int) -> bytes:
+    """A file that is fine, and exactly so large."""
+    return CSV + b"\n" * (size - len(CSV))
+
+
+def with_length(body: bytes, length: int | None = None) -> Sent:
+    """Frame a body by a Content-Length, perhaps a wrong one."""
+    return f"Content-Length: {len(body) if length is None else length}", body
+
+
+def chunks(body: bytes, size: int = 10_000, end: bytes = b"0\r\n\r\n") -> Sent:
+    """Frame a body by chunks."""
+    parts: Iterable[bytes] = (body[start : start + size] for start in range(0, len(body), size))
+    return CHUNKED, b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts) + end
+
+
+TAKEN: dict[str, Sent] = {
+    "a length": with_length(CSV),
+    "chunks": chunks(CSV),
+    "chunks of a byte": chunks(CSV, 1),
+    "chunks with a trailer": chunks(CSV, end=b"0\r\nX-Checksum: 5\r\n\r\n"),
+    "a length at the limit": with_length(of_size(LIMIT)),
+    "chunks at the limit": chunks(of_size(LIMIT)),
+    "one chunk at the limit": chunks(of_size(LIMIT), LIMIT),
+}
+
+TOO_LARGE: dict[str, Sent] = {
+    "a length": with_length(of_size(LIMIT + 1)),
+    "a length of which nothing comes": with_length(b"", LIMIT + 1),
+    "a length beyond 2^63": with_length(b"", 10**30),
+    "chunks": chunks(of_size(LIMIT + 1)),
+    "one chunk": chunks(of_size(LIMIT + 1), LIMIT + 1),
+    "chunks without an end": chunks(of_size(LIMIT + 1), end=b""),
+    "ten times as much": with_length(of_size(10 * LIMIT)),
+    "ten times as many chunks": chunks(of_size(10 * LIMIT)),
+}
+
+CUT_OFF: dict[str, Sent] = {
+    "inside its length": with_length(CSV, len(CSV) + 1),
+    "before its length begins": with_length(b"", len(CSV)),
+    "inside a chunk": (CHUNKED, b"ffff\r\n" + CSV),
+    "between chunks": chunks(CSV, end=b""),
+    "inside the last chunk": chunks(CSV, end=b"0\r\n"),
+}
+
+MISFRAMED: dict[str, Sent] = {
+    "a size in words": (CHUNKED, b"five\r\nEmma\n\r\n0\r\n\r\n"),
+    "a negative size": (CHUNKED, b"-5\r\nEmma\n\r\n0\r\n\r\n"),
+    "no size": (CHUNKED, b"\r\nEmma\r\n"),
+    "a size that never ends": (CHUNKED, b"0" * 10_000),
+    "more than its size": (CHUNKED, b"1\r\nEmma\r\n0\r\n\r\n"),
+    "a broken extension": (CHUNKED, b"5;=\r\nEmma\n\r\n0\r\n\r\n"),
+    "a broken trailer": chunks(CSV, end=b"0\r\nno colon\r\n\r\n"),
+}
+
+TYPES = {
+    "CSV": ("/books/imports", "text/csv"),
+    "a form with a file": ("/books/imports", "multipart/form-data; boundary=x"),
+    "JSON": ("/books", "application/json"),
+    "a form": ("/auth/login", "application/x-www-form-urlencoded"),
+}
+
+
+def jobs(ada: HttpClient) -> int:
+    return len(ada.get("/jobs?limit=100").json()["items"])
+
+
+@pytest.mark.parametrize(("framing", "body"), TAKEN.values(), ids=TAKEN)
+def test_a_body_up_to_the_limit_is_taken(ada: HttpClient, framing: str, body: bytes) -> None:
+    with connect(ada) as connection:
+        connection.send(framing, body)
+        assert connection.answer()[0] == 202
+
+
+@pytest.mark.parametrize(("framing", "body"), TOO_LARGE.values(), ids=TOO_LARGE)
+def test_a_body_over_the_limit_is_refused_and_the_client_gets_to_read_why(
+    ada: HttpClient, framing: str, body: bytes
+) -> None:
+    before = jobs(ada)
+    with connect(ada) as connection:
+        connection.send(framing, body)
+        assert connection.answer()[0] == 413
+    assert jobs(ada) == before
+
+
+@pytest.mark.parametrize(("framing", "body"), CUT_OFF.values(), ids=CUT_OFF)
+def test_of_a_body_that_is_cut_off_nothing_is_imported(ada: HttpClient, framing: str, body: bytes) -> None:
+    before = jobs(ada)
+    with connect(ada) as connection:
+        connection.send(framing, body)
+        connection.hang_up()
+        assert connection.answer()[0] == 400
+    assert jobs(ada) == before
+
+
+def test_of_a_client_that_vanishes_nothing_is_imported(web: Web, ada: HttpClient) -> None:
+    before = jobs(ada)
+    for framing, body in CUT_OFF.values():
+        with connect(ada) as connection:
+            connection.send(framing, body)
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline and web.log().count(" 400") < len(CUT_OFF):
+        time.sleep(0.05)
+    assert jobs(ada) == before
+
+
+@pytest.mark.parametrize(("framing", "body"), MISFRAMED.values(), ids=MISFRAMED)
+def test_a_body_that_is_not_chunked_as_it_says_is_malformed(ada: HttpClient, framing: str, body: bytes) -> None:
+    before = jobs(ada)
+    with connect(ada) as connection:
+        connection.send(framing, body)
+        assert connection.answer()[0] == 400
+    assert jobs(ada) == before
+
+
+@pytest.mark.parametrize(("path", "type"), TYPES.values(), ids=TYPES)
+def test_every_type_of_body_is_read_as_strictly(ada: HttpClient, path: str, type: str) -> None:
+    for sent, status in [
+        (TOO_LARGE["a length"], 413),
+        (TOO_LARGE["chunks"], 413),
+        (CUT_OFF["inside its length"], 400),
+        (CUT_OFF["between chunks"], 400),
+        (MISFRAMED["a size in words"], 400),
+    ]:
+        with connect(ada) as connection:
+            connection.send(*sent, path=path, type=type)
+            connection.hang_up()
+            assert connection.answer()[0] == status, sent[1][:40]
+
+
+def test_a_body_that_comes_slowly_is_taken_whole(ada: HttpClient) -> None:
+    with connect(ada) as connection:
+        framing, body = with_length(CSV)
+        connection.send(framing)
+        for start in range(0, len(body), 10):
+            time.sleep(0.02)
+            connection.sock.sendall(body[start : start + 10])
+        status, job = connection.answer()
+    assert status == 202
+    assert jobs(ada) >= job["id"]
+
+
+def test_a_client_that_waits_for_a_word_is_given_it(ada: HttpClient) -> None:
+    with connect(ada) as connection:
+        connection.send(f"Content-Length: {len(CSV)}\r\nExpect: 100-continue")
+        assert connection.sock.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sock.sendall(CSV)
+        assert connection.answer()[0] == 202
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [(with_length(b"not a book", 10), 422), (chunks(b"not a book"), 422), (TOO_LARGE["chunks"], 413)],
+    ids=["a length", "chunks", "too much"],
+)
+def test_the_connection_goes_on_after_a_refusal(ada: HttpClient, sent: Sent, status: int) -> None:
+    with connect(ada) as connection:
+        connection.send(*sent)
+        assert connection.answer()[0] == status
+        connection.send(*with_length(CSV))
+        assert connection.answer()[0] == 202
+
+
+def test_the_longest_search_fits_the_request_line(ada: HttpClient) -> None:
+    query = {"cursor": "x" * 3_000, "q": "😀" * 200, "author": "😀" * 200}
+    assert list(ada.get("/books", params=query).json()["errors"]) == ["cursor"]
+
+
+def test_none_of_it_was_an_error_of_ours(web: Web, ada: HttpClient) -> None:
+    assert ada.get("/users/me").status_code == 200
+    assert [event for event in web.events() if event["log.level"] in ("error", "critical")] == []

@@ -1,0 +1,47 @@
+"""Migrations take turns; what only looks at them does not wait, and a script is a script.
+
+That of two upgrades at once one applies stands in `tests/system/twelve_factor/test_12_admin_processes.py`.
+"""
+
+import subprocess
+from pathlib import Path
+
+from sqlalchemy import create_engine, text
+
+from app.core.urls import database_url
+from tests.environment import ROOT, environment, service_variables
+from tests.services import new_database
+
+
+def flask(url: str, folder: Path, *arguments: str) -> str:
+    """Run a command, and return what it wrote to stdout."""
+    variables = environment(service_variables(url, f"sqla+sqlite:///{folder}/broker.db"))
+    command = ["flask", *arguments]
+    return subprocess.run(
+        command, cwd=ROOT, env=variables, check=True, timeout=60, capture_output=True, text=True
+    ).stdout
+
+
+def test_a_look_at_the_revision_does_not_wait_for_whoever_migrates(tmp_path: Path) -> None:
+    """Fails, by its timeout, when each command takes its turn."""
+    with new_database("postgresql", tmp_path) as url:
+        flask(url, tmp_path, "db", "upgrade")
+        engine = create_engine(database_url(url))
+        with engine.connect() as migrating:
+            migrating.execute(text("SELECT pg_advisory_xact_lock(hashtext('migrations'))"))
+            assert "(head)" in flask(url, tmp_path, "db", "current")
+            flask(url, tmp_path, "db", "check")
+        engine.dispose()
+
+
+def test_what_is_printed_is_sql_alone(tmp_path: Path) -> None:
+    """Fails when log lines, which go to stdout, stand between the statements."""
+    with new_database("postgresql", tmp_path) as url:
+        script = flask(url, tmp_path, "db", "upgrade", "--sql")
+        assert script.startswith("BEGIN;")
+        assert "{" not in script
+        engine = create_engine(database_url(url))
+        with engine.begin() as connection:
+            connection.exec_driver_sql(script.removeprefix("BEGIN;").replace("COMMIT;", ""))
+        assert "(head)" in flask(url, tmp_path, "db", "current")
+        engine.dispose()

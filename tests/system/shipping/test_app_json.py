@@ -1,0 +1,97 @@
+"""app.json, which Heroku's button, review apps and CI read: valid, and enough to run the app without a question.
+
+Seen failing: the schema with a `cron`; then a broker attached as REDIS, no generator for the secret, a misspelt
+variable, one that somebody must be asked for, two proxies, no worker, an unknown success_url, another test script or
+variable, no buildpack for CI, a `uv.lock`, buildpacks at the top, a template in the button: each in the test of that
+name.
+"""
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from app.core.settings import Settings
+from tests import services
+from tests.clients import Client
+from tests.environment import BIN, ROOT
+from tests.services import skip_or_fail
+from tests.system.formation import LINES
+from tests.system.shipping.dynos import APP_JSON
+
+SCHEMA = "@heroku/mcp-server@1.0.7"  # the package in which Heroku publishes it
+VARIABLES = {name.upper(): field.is_required() for name, field in Settings.model_fields.items()}
+ENV: dict[str, dict[str, Any]] = APP_JSON["env"]
+TEST: dict[str, Any] = APP_JSON["environments"]["test"]
+
+
+def test_it_is_what_heroku_takes(tmp_path: Path) -> None:
+    if not shutil.which("npm"):
+        skip_or_fail("npm is not installed")
+    pack = ["npm", "pack", "--silent", "--fetch-retries=0", "--fetch-timeout=20000", SCHEMA]
+    packed = subprocess.run(pack, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    if packed.returncode != 0:
+        skip_or_fail(f"npm cannot fetch {SCHEMA}: {packed.stderr[-500:]}")
+    shutil.unpack_archive(tmp_path / packed.stdout.strip(), tmp_path, filter="data")
+    schema = tmp_path / "package/dist/utils/app-json.schema.json"
+    command = [str(BIN / "check-jsonschema"), "--schemafile", str(schema), str(ROOT / "app.json")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_add_ons_and_generators_give_all_that_is_required() -> None:
+    """An add-on's variable is named after how it is attached."""
+    attached = {f"{addon['as']}_URL" for addon in APP_JSON["addons"]}
+    given = {name for name, entry in ENV.items() if "value" in entry or "generator" in entry}
+    assert attached == {"DATABASE_URL", "BROKER_URL"}
+    assert {name for name, required in VARIABLES.items() if required} <= attached | given
+
+
+def test_what_it_sets_is_what_the_service_reads_and_nobody_is_asked() -> None:
+    """Dokku refuses a push when a variable without a value is not marked as one that may be missing."""
+    assert set(ENV) <= set(VARIABLES)
+    assert all("value" in entry or "generator" in entry or entry["required"] is False for entry in ENV.values())
+
+
+def test_the_router_is_the_one_proxy_that_is_believed() -> None:
+    assert ENV["PROXY_HOPS"]["value"] == "1"
+
+
+@pytest.mark.parametrize("formation", [APP_JSON["formation"], APP_JSON["environments"]["review"]["formation"]])
+def test_every_process_that_stays_has_a_dyno(formation: dict[str, dict[str, Any]]) -> None:
+    assert set(formation) == set(LINES) - {"release"}
+    assert all(process["quantity"] >= 1 for process in formation.values())
+
+
+def test_whoever_has_pressed_the_button_is_sent_to_a_page(app: Flask) -> None:
+    assert Client(app).get(f"~{APP_JSON['success_url']}").status_code == 200
+
+
+def test_heroku_ci_runs_the_suite_on_the_services_inside_its_dyno() -> None:
+    """They are installed by buildpacks of their own, beside the language's, which therefore must be named."""
+    *variables, command = TEST["scripts"]["test"].removeprefix("env ").split()
+    assert command == "bin/test"
+    assert (ROOT / command).stat().st_mode & 0o111
+    assert dict(variable.split("=") for variable in variables) == {
+        "TEST_POSTGRES_URL": "$DATABASE_URL",
+        "TEST_REDIS_URL": "$REDIS_URL",
+    }
+    assert all(variable.split("=")[0] in Path(services.__file__).read_text() for variable in variables)
+    assert TEST["addons"] == ["heroku-postgresql:in-dyno", "heroku-redis:in-dyno"]
+    assert TEST["buildpacks"] == [{"url": "heroku/python"}]
+
+
+def test_no_file_leads_a_builder_astray() -> None:
+    """Locks of other tools stop the classic buildpack; top-level buildpacks would make Dokku ignore the Dockerfile."""
+    assert [name for name in ("Pipfile", "Pipfile.lock", "poetry.lock", "uv.lock") if (ROOT / name).exists()] == []
+    assert "buildpacks" not in APP_JSON
+
+
+def test_the_readme_has_the_button_and_it_needs_no_new_name_in_a_copy() -> None:
+    """Heroku takes the repository from where the button was pressed, unless a template is named."""
+    readme = (ROOT / "README.md").read_text()
+    assert "(https://www.heroku.com/deploy/button.svg)](https://heroku.com/deploy)" in readme
+    assert "deploy?template=" not in readme
