@@ -19,8 +19,8 @@ from app.core.security import passwords
 from app.core.settings import Settings
 from app.jobs import runner
 from app.jobs.models import Job
-from tests.clients import Client, sign_up
-from tests.services import DATABASES, new_broker, new_database
+from tests.support.clients import Client, sign_up
+from tests.support.services import DATABASES, new_broker, new_database
 
 # What an application in a test stands on, where the test does not say.
 DATABASE = os.environ.get("TEST_DATABASE", "sqlite")

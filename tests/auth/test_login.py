@@ -11,8 +11,8 @@ from sqlalchemy import update
 
 from app.core.database import db
 from app.users.models import User
-from tests.clients import PASSWORD, Client, log_in, problem
 from tests.conftest import every_database
+from tests.support.clients import PASSWORD, Client, log_in, problem
 
 
 def credentials(**fields: Any) -> dict[str, Any]:

@@ -4,8 +4,8 @@ from typing import Any
 
 from flask import Flask
 
-from tests.clients import PASSWORD, Client, log_in, problem
 from tests.conftest import every_database
+from tests.support.clients import PASSWORD, Client, log_in, problem
 
 NEW = "another long password"
 

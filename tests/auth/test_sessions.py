@@ -7,8 +7,8 @@ from sqlalchemy import update
 
 from app.auth.models import Session
 from app.core.database import db, utcnow
-from tests.clients import Client, at_once, log_in, problem
 from tests.conftest import every_database
+from tests.support.clients import Client, at_once, log_in, problem
 
 
 def refreshed(client: Client) -> Client:

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from tests.clients import PASSWORD, Client, at_once, log_in, problem, sign_up
 from tests.conftest import every_database
+from tests.support.clients import PASSWORD, Client, at_once, log_in, problem, sign_up
 
 
 def account(**fields: Any) -> dict[str, Any]:

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from tests.clients import Client, at_once, book, isbn, problem
 from tests.conftest import every_database
+from tests.support.clients import Client, at_once, book, isbn, problem
 
 ABSENT = 2**53
 

@@ -4,7 +4,7 @@ import pytest
 from flask import Flask
 
 from app.jobs import runner
-from tests.clients import Client, at_once, isbn
+from tests.support.clients import Client, at_once, isbn
 
 ROWS = 3000
 

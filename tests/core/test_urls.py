@@ -14,7 +14,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import OperationalError
 
 from app.core.urls import DATABASE_DRIVERS, ROOT, broker_url, database_url, service_url
-from tests.services import URLS, new_database, require, skip_or_fail
+from tests.support.services import URLS, new_database, require, skip_or_fail
 
 EVIL = "p@ss:w/o%r#d?&=+ [é🔑]'\"\\"
 

@@ -11,8 +11,10 @@ from sqlalchemy import update
 from app.core.database import db, utcnow
 from app.core.database.connections import connections_needed
 from app.core.settings import load_settings
+from app.jobs import workers
+from app.jobs.workers import Heartbeat
 from tests.conftest import every_database
-from tests.environment import service_variables
+from tests.support.environment import service_variables
 
 Doctor = Callable[..., tuple[int, dict[str, str]]]
 
@@ -40,7 +42,7 @@ def test_all_is_well_with_a_worker_that_lives(app: Flask, doctor: Doctor) -> Non
     code, lines = doctor()
     assert code == 0, lines
     assert list(lines) == [
-        "configuration", "debug", "origins", "database", "connections", "broker", "migrations", "worker",
+        "configuration", "debug", "origins", "database", "broker", "connections", "migrations", "worker",
     ]  # fmt: skip
     assert all(line.startswith("ok ") for line in lines.values())
     assert "release unnamed" in lines["configuration"]
@@ -67,7 +69,7 @@ def test_workers_that_are_gone_are_pruned(app: Flask, doctor: Doctor) -> None:
         db.session.add(Heartbeat(worker="old", release="v1", seen_at=utcnow() - timedelta(hours=25)))
         db.session.add(Heartbeat(worker="of today", release="v1", seen_at=utcnow() - timedelta(hours=23)))
         db.session.commit()
-    assert "1 workers that are gone" in app.test_cli_runner().invoke(args=["prune"]).output
+    assert "1 heartbeats of stopped workers" in app.test_cli_runner().invoke(args=["prune"]).output
     assert doctor()[1]["worker"] == "ok 1 live, of release unnamed"
 
 

@@ -13,9 +13,9 @@ from sqlalchemy import Engine, text
 from app import create_app
 from app.core.database import db
 from app.health import service
-from tests.clients import Client, problem
 from tests.conftest import every_database, make_settings
-from tests.services import new_broker, new_database
+from tests.support.clients import Client, problem
+from tests.support.services import new_broker, new_database
 
 NO_DATABASE = "postgresql://nobody@127.0.0.1:1/none"  # nobody listens on port 1
 NO_BROKER = "amqp://127.0.0.1:1//"

@@ -8,7 +8,7 @@ from flask import Flask
 from app.core.database import commit
 from app.jobs import runner, service
 from app.jobs.runner import Handler
-from tests.clients import Client
+from tests.support.clients import Client
 
 KIND = "tests.kind"
 

@@ -12,10 +12,10 @@ from app.core.database import commit
 from app.core.errors import Conflict
 from app.jobs import service
 from app.jobs.runner import JobFailed, Work
-from tests.clients import Client, at_once
 from tests.conftest import every_database
 from tests.jobs.conftest import Enqueue, Handles
 from tests.jobs.workers import add_book, job, run, shelf
+from tests.support.clients import Client, at_once
 
 ROUNDS = 25
 

@@ -6,10 +6,10 @@ import pytest
 
 from app.books import service as books
 from app.jobs.runner import Handler, JobFailed, Work
-from tests.clients import Client, book, isbn, problem
 from tests.conftest import every_database
 from tests.jobs.conftest import Enqueue, Handles
 from tests.jobs.workers import job
+from tests.support.clients import Client, book, isbn, problem
 
 ABSENT = 2**53
 

@@ -10,9 +10,9 @@ from app.auth.models import Session
 from app.core.database import db, utcnow
 from app.jobs.models import Job, JobInput
 from app.jobs.runner import JobFailed, Work
-from tests.clients import Client, log_in
 from tests.conftest import every_database
 from tests.jobs.conftest import Enqueue, Handles
+from tests.support.clients import Client, log_in
 
 
 def prune(app: Flask) -> list[str]:

@@ -7,10 +7,10 @@ import pytest
 from flask import Flask
 
 from app.jobs.runner import ATTEMPTS, JobFailed, Work
-from tests.clients import Client, at_once, problem
 from tests.conftest import every_database
 from tests.jobs.conftest import Enqueue, Handles
 from tests.jobs.workers import add_book, claim, job, row, run, shelf
+from tests.support.clients import Client, at_once, problem
 
 
 @pytest.fixture

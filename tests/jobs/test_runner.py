@@ -13,10 +13,10 @@ from app.core.observability import caused_by, request_id
 from app.jobs import runner
 from app.jobs.models import JobInput
 from app.jobs.runner import JobFailed, Work
-from tests.clients import Client, at_once
 from tests.conftest import every_database
 from tests.jobs.conftest import KIND, Enqueue, Handles
 from tests.jobs.workers import add_book, claim, job, row, run, shelf, sweep, wake
+from tests.support.clients import Client, at_once
 
 
 @every_database

@@ -19,10 +19,10 @@ from app.core.database import db, utcnow
 from app.jobs import service, sweeper
 from app.jobs.models import Job
 from app.jobs.runner import ATTEMPTS, JobFailed, Work
-from tests.clients import Client, at_once
 from tests.conftest import every_database
 from tests.jobs.conftest import KIND, Enqueue, Handles
 from tests.jobs.workers import claim, job, row, run, sweep, wake
+from tests.support.clients import Client, at_once
 
 Statements = list[tuple[str, Any]]
 

@@ -11,7 +11,7 @@ from app.core.database import db, utcnow
 from app.jobs import runner, sweeper
 from app.jobs.models import Job
 from app.jobs.runner import Work
-from tests.clients import Client, book, isbn
+from tests.support.clients import Client, book, isbn
 
 
 def run(app: Flask, job_id: int) -> None:

@@ -13,8 +13,8 @@ from typing import Any, Self
 import requests
 from honcho.environ import parse_procfile
 
-from tests.clients import PASSWORD
-from tests.environment import ROOT, Variables, environment, free_port, service_variables, wait_for
+from tests.support.clients import PASSWORD
+from tests.support.environment import ROOT, Variables, environment, free_port, service_variables, wait_for
 
 LINES: dict[str, str] = dict(parse_procfile((ROOT / "Procfile").read_text()).processes)  # as honcho reads them
 

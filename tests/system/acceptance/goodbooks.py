@@ -4,7 +4,7 @@ import csv
 import io
 from dataclasses import dataclass, field
 
-from tests.environment import ROOT
+from tests.support.environment import ROOT
 from tests.system.formation import HttpClient
 
 FILE = ROOT.parent / "shared" / "data" / "goodbooks.csv"  # real books, beside the checkout: not ours to publish

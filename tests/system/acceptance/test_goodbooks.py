@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.environment import wait_for
-from tests.services import new_broker, new_database
+from tests.support.environment import wait_for
+from tests.support.services import new_broker, new_database
 from tests.system.acceptance import goodbooks
 from tests.system.acceptance.goodbooks import Book, Expected, exported, pages
 from tests.system.formation import Formation, HttpClient

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.environment import BIN, ROOT
+from tests.support.environment import BIN, ROOT
 from tests.system.formation import Formation
 from tests.system.twelve_factor.trees import copy_tree
 

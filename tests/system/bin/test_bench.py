@@ -4,7 +4,7 @@ import re
 import subprocess
 import sys
 
-from tests.environment import ROOT, environment
+from tests.support.environment import ROOT, environment
 
 
 def test_the_benchmark_compares_three_services() -> None:

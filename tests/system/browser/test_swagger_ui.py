@@ -14,9 +14,9 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.expected_conditions import element_to_be_clickable, visibility_of_element_located
 from selenium.webdriver.support.wait import WebDriverWait
 
-from tests.clients import PASSWORD
-from tests.environment import service_variables
-from tests.services import skip_or_fail
+from tests.support.clients import PASSWORD
+from tests.support.environment import service_variables
+from tests.support.services import skip_or_fail
 from tests.system.formation import Program, Web
 
 FLAGS = (

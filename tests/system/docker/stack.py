@@ -9,8 +9,8 @@ from uuid import uuid4
 
 import requests
 
-from tests.environment import environment, wait_for
-from tests.services import skip_or_fail
+from tests.support.environment import environment, wait_for
+from tests.support.services import skip_or_fail
 from tests.system.formation import Service
 
 HARDENED = ["--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"]

@@ -15,7 +15,7 @@ from contextlib import suppress
 import pytest
 import requests
 
-from tests.environment import wait_for
+from tests.support.environment import wait_for
 from tests.system.docker.stack import Stack
 from tests.system.faults.processes import csv_of, progress
 from tests.system.formation import HttpClient

@@ -16,7 +16,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from app.core.settings import Settings
-from tests.environment import BIN, ROOT
+from tests.support.environment import BIN, ROOT
 from tests.system.formation import LINES
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text()

@@ -13,7 +13,7 @@ import sys
 import pytest
 import requests
 
-from tests.environment import free_port, service_variables, wait_for
+from tests.support.environment import free_port, service_variables, wait_for
 from tests.system.docker.conftest import LEFT_BEHIND, RELEASE
 from tests.system.docker.stack import HARDENED, docker, inspect
 

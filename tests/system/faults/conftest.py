@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.services import new_broker, new_database
+from tests.support.services import new_broker, new_database
 from tests.system.faults.processes import Deploy, deploy
 
 PAIRS = [("sqlite", "embedded"), ("postgresql", "rabbitmq"), ("mariadb", "redis")]

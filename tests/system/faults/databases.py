@@ -14,8 +14,8 @@ from typing import Protocol, Self
 
 import pymysql
 
-from tests.environment import free_port, wait_for
-from tests.services import skip_or_fail
+from tests.support.environment import free_port, wait_for
+from tests.support.services import skip_or_fail
 from tests.system.formation import children_of
 from tests.system.processes.postgres import PostgresServer
 

@@ -9,9 +9,9 @@ from typing import Any
 from app import create_app
 from app.core.database import commit
 from app.jobs import service
-from tests.clients import isbn
 from tests.conftest import make_settings
-from tests.environment import environment, service_variables, wait_for
+from tests.support.clients import isbn
+from tests.support.environment import environment, service_variables, wait_for
 from tests.system.formation import LINES, HttpClient, Program, Service, children_of
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import redis
 
-from tests.environment import free_port, wait_for
-from tests.services import skip_or_fail
+from tests.support.environment import free_port, wait_for
+from tests.support.services import skip_or_fail
 
 
 class BrokerServer(ABC):

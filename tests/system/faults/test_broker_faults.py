@@ -14,7 +14,7 @@ import pytest
 import redis
 import requests
 
-from tests.environment import wait_for
+from tests.support.environment import wait_for
 from tests.system.faults.processes import Deploy, Worker, csv_of, deploy, progress
 from tests.system.faults.servers import BrokerServer, RabbitServer, RedisServer, own
 from tests.system.formation import HttpClient, Service

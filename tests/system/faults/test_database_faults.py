@@ -17,11 +17,11 @@ import requests
 from flask import Response
 
 from app import create_app
-from tests.clients import book, sign_up
-from tests.clients import isbn as isbn13
 from tests.conftest import make_settings
-from tests.environment import wait_for
-from tests.services import skip_or_fail
+from tests.support.clients import book, sign_up
+from tests.support.clients import isbn as isbn13
+from tests.support.environment import wait_for
+from tests.support.services import skip_or_fail
 from tests.system.faults.databases import SERVERS, DatabaseServer, frozen
 from tests.system.faults.processes import Deploy, csv_of, deploy, progress
 from tests.system.formation import HttpClient, Service

@@ -2,9 +2,9 @@
 
 from app import create_app
 from app.jobs.service import RUN
-from tests.clients import sign_up
 from tests.conftest import make_settings
-from tests.environment import wait_for
+from tests.support.clients import sign_up
+from tests.support.environment import wait_for
 from tests.system.faults.conftest import on_each_pair
 from tests.system.faults.processes import Deploy, csv_of
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.environment import wait_for
+from tests.support.environment import wait_for
 from tests.system.faults.processes import Deploy, csv_of, deploy
 
 SMALL = csv_of(10)

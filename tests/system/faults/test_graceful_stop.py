@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.environment import wait_for
+from tests.support.environment import wait_for
 from tests.system.faults.conftest import on_each_pair
 from tests.system.faults.processes import Deploy, csv_of, progress
 

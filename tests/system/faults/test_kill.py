@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.environment import wait_for
-from tests.services import BROKERS, DATABASES
+from tests.support.environment import wait_for
+from tests.support.services import BROKERS, DATABASES
 from tests.system.faults.processes import Deploy, csv_of, progress
 
 ROWS = 40_000

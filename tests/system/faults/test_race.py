@@ -15,8 +15,8 @@ from app.core.database import db, utcnow
 from app.jobs import runner
 from app.jobs.models import Job
 from app.users.models import User
-from tests.clients import Client
 from tests.conftest import every_database, make_settings
+from tests.support.clients import Client
 
 WORKERS = 4
 JOBS = 300

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.environment import wait_for
-from tests.services import new_broker
+from tests.support.environment import wait_for
+from tests.support.services import new_broker
 from tests.system.faults.processes import Deploy, csv_of, deploy, progress
 from tests.system.formation import HttpClient, children_of
 from tests.system.processes.postgres import PostgresServer

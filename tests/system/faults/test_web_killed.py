@@ -15,10 +15,10 @@ import requests
 from sqlalchemy import create_engine, text
 
 from app.core.urls import database_url
-from tests.clients import book
-from tests.clients import isbn as isbn13
-from tests.environment import wait_for
-from tests.services import new_broker, new_database
+from tests.support.clients import book
+from tests.support.clients import isbn as isbn13
+from tests.support.environment import wait_for
+from tests.support.services import new_broker, new_database
 from tests.system.faults.conftest import PAIRS, on_each_pair
 from tests.system.faults.processes import Deploy, csv_of, deploy
 from tests.system.formation import HttpClient, Service, children_of

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.environment import wait_for
+from tests.support.environment import wait_for
 from tests.system.faults.conftest import on_each_pair
 from tests.system.faults.processes import Deploy, Worker, csv_of, enqueue, progress
 from tests.system.formation import HttpClient

@@ -8,8 +8,8 @@ import tempfile
 from pathlib import Path
 from typing import Self
 
-from tests.environment import free_port
-from tests.services import skip_or_fail
+from tests.support.environment import free_port
+from tests.support.services import skip_or_fail
 
 
 class PostgresServer:

@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from app.core.urls import database_url
-from tests.environment import BIN, ROOT, environment, service_variables
-from tests.services import DATABASES, new_database
+from tests.support.environment import BIN, ROOT, environment, service_variables
+from tests.support.services import DATABASES, new_database
 
 REVISION = '''"""Longer names."""
 

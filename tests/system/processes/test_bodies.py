@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.clients import isbn
-from tests.environment import service_variables
+from tests.support.clients import isbn
+from tests.support.environment import service_variables
 from tests.system.formation import HttpClient, Program, Web
 
 LIMIT = 100_000

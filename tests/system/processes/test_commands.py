@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients import PASSWORD
-from tests.environment import wait_for
+from tests.support.clients import PASSWORD
+from tests.support.environment import wait_for
 from tests.system.formation import HttpClient, Service
 from tests.system.twelve_factor.trees import copy_tree
 

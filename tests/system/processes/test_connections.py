@@ -10,7 +10,7 @@ from sqlalchemy import create_engine, text
 from app.core.database.connections import connections_needed
 from app.core.urls import database_url
 from tests.conftest import make_settings
-from tests.services import new_broker, new_database, require
+from tests.support.services import new_broker, new_database, require
 from tests.system.faults.processes import csv_of
 from tests.system.formation import Formation, HttpClient
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import requests
 
-from tests.clients import PASSWORD, book
-from tests.environment import service_variables, wait_for
+from tests.support.clients import PASSWORD, book
+from tests.support.environment import service_variables, wait_for
 from tests.system.formation import HttpClient, Program, Web
 from tests.system.processes.postgres import PostgresServer
 

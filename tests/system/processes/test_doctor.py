@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from app.core.urls import database_url
-from tests.environment import service_variables
-from tests.services import new_database
+from tests.support.environment import service_variables
+from tests.support.services import new_database
 from tests.system.twelve_factor import one_offs
 
 

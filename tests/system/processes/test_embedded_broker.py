@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from tests.environment import service_variables
+from tests.support.environment import service_variables
 from tests.system.formation import Program
 
 SCRIPT = """

@@ -9,8 +9,8 @@ from pathlib import Path
 from sqlalchemy import create_engine, text
 
 from app.core.urls import database_url
-from tests.environment import ROOT, environment, service_variables
-from tests.services import new_database
+from tests.support.environment import ROOT, environment, service_variables
+from tests.support.services import new_database
 
 
 def flask(url: str, folder: Path, *arguments: str) -> str:

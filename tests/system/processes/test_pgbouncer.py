@@ -15,8 +15,8 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 import pytest
 
-from tests.environment import free_port, wait_for
-from tests.services import new_broker, new_database, skip_or_fail
+from tests.support.environment import free_port, wait_for
+from tests.support.services import new_broker, new_database, skip_or_fail
 from tests.system.faults.processes import csv_of
 from tests.system.formation import Formation, HttpClient, Program
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.environment import Variables, free_port, service_variables, wait_for
+from tests.support.environment import Variables, free_port, service_variables, wait_for
 from tests.system.acceptance import goodbooks
 from tests.system.formation import Formation, Program, Web
 

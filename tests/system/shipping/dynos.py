@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.environment import ROOT
-from tests.services import skip_or_fail
+from tests.support.environment import ROOT
+from tests.support.services import skip_or_fail
 from tests.system.formation import Service
 from tests.system.twelve_factor.builds import Build
 

@@ -15,10 +15,10 @@ import pytest
 from flask import Flask
 
 from app.core.settings import Settings
-from tests import services
-from tests.clients import Client
-from tests.environment import BIN, ROOT
-from tests.services import skip_or_fail
+from tests.support import services
+from tests.support.clients import Client
+from tests.support.environment import BIN, ROOT
+from tests.support.services import skip_or_fail
 from tests.system.formation import LINES
 from tests.system.shipping.dynos import APP_JSON
 

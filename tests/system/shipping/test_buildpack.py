@@ -23,7 +23,7 @@ import pytest
 import redis
 import requests
 
-from tests.environment import wait_for
+from tests.support.environment import wait_for
 from tests.system.acceptance import goodbooks
 from tests.system.faults.processes import progress
 from tests.system.faults.servers import own

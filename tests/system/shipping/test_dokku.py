@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from tests.clients import Client
-from tests.environment import ROOT
+from tests.support.clients import Client
+from tests.support.environment import ROOT
 from tests.system.formation import LINES
 from tests.system.shipping.dynos import APP_JSON
 

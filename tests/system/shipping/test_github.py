@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.environment import BIN, ROOT
+from tests.support.environment import BIN, ROOT
 from tests.system.twelve_factor.trees import shipped
 
 FILES = {

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Self, TypeVar
 from uuid import uuid4
 
-from tests.environment import wait_for
-from tests.services import skip_or_fail
+from tests.support.environment import wait_for
+from tests.support.services import skip_or_fail
 
 Server = TypeVar("Server")
 ADDRESS, MAC = "10.8.8.{}", "02:00:0a:08:08:{:02x}"

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.clients import PASSWORD
-from tests.environment import service_variables, wait_for
+from tests.support.clients import PASSWORD
+from tests.support.environment import service_variables, wait_for
 from tests.system.faults.processes import Worker
 from tests.system.formation import LINES, HttpClient, Program, Service
 from tests.system.twelve_factor.ecs import Event, read

@@ -8,8 +8,8 @@ import requests
 from sqlalchemy import create_engine, text
 
 from app.core.urls import database_url as sqlalchemy_url
-from tests.clients import PASSWORD
-from tests.environment import wait_for
+from tests.support.clients import PASSWORD
+from tests.support.environment import wait_for
 from tests.system.faults.databases import Postgres
 from tests.system.faults.processes import Worker, csv_of
 from tests.system.faults.servers import BrokerServer

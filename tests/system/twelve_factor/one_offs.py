@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.environment import ROOT, Variables, environment
+from tests.support.environment import ROOT, Variables, environment
 
 
 def one_off(variables: Variables, *command: str, typed: str = "", cwd: Path = ROOT) -> tuple[int, str]:

@@ -2,7 +2,7 @@
 
 import re
 
-from tests.environment import ROOT
+from tests.support.environment import ROOT
 
 TEXT = (ROOT / "docs" / "logs.md").read_text()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from detect_secrets.core.scan import scan_file
 from detect_secrets.settings import default_settings
 
-from tests.services import skip_or_fail
+from tests.support.services import skip_or_fail
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import subprocess
 from collections.abc import Sequence
 
-from tests.services import skip_or_fail
+from tests.support.services import skip_or_fail
 
 # As `docker run --read-only` has it: all that is mounted is read-only, and shared memory is empty and private.
 SCRIPT = r"""

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from uuid import uuid4
 
-from tests.environment import wait_for
+from tests.support.environment import wait_for
 from tests.system.faults.databases import SERVERS, DatabaseServer
 from tests.system.faults.processes import Worker, deploy, enqueue
 from tests.system.faults.servers import BrokerServer, RabbitServer, RedisServer, own

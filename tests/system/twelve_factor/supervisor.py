@@ -9,8 +9,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from random import randrange
 
-from tests.environment import BIN, environment, service_variables
-from tests.services import new_broker, new_database
+from tests.support.environment import BIN, environment, service_variables
+from tests.support.services import new_broker, new_database
 from tests.system.formation import Service
 from tests.system.twelve_factor.trees import copy_tree
 

@@ -20,9 +20,9 @@ import jwt
 import pytest
 
 from app import create_app
-from tests.clients import PASSWORD
-from tests.environment import ROOT, service_variables, wait_for
-from tests.services import new_broker, new_database
+from tests.support.clients import PASSWORD
+from tests.support.environment import ROOT, service_variables, wait_for
+from tests.support.services import new_broker, new_database
 from tests.system.formation import Formation, HttpClient
 from tests.system.twelve_factor.journey import EXPECTED, FILE, travel
 from tests.system.twelve_factor.trees import shipped

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.environment import BIN, ROOT, service_variables, wait_for
-from tests.services import skip_or_fail
+from tests.support.environment import BIN, ROOT, service_variables, wait_for
+from tests.support.services import skip_or_fail
 from tests.system.faults.processes import Worker
 from tests.system.formation import LINES, Service
 from tests.system.twelve_factor.builds import Build

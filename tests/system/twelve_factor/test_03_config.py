@@ -21,7 +21,7 @@ from pydantic_core import PydanticUndefined
 
 from app.core.settings import PLACEHOLDERS, Settings
 from tests.core.test_consistency import DEFAULTS, SHOWN, has_default, readme_table
-from tests.environment import ROOT, service_variables
+from tests.support.environment import ROOT, service_variables
 from tests.system.formation import LINES
 from tests.system.shipping.dynos import APP_JSON
 from tests.system.twelve_factor.one_offs import one_off

@@ -19,8 +19,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.clients import book
-from tests.services import BROKERS, DATABASES, new_broker, new_database, skip_or_fail
+from tests.support.clients import book
+from tests.support.services import BROKERS, DATABASES, new_broker, new_database, skip_or_fail
 from tests.system.faults.processes import Deploy, csv_of, deploy
 from tests.system.faults.servers import own
 from tests.system.formation import Formation, HttpClient

@@ -19,9 +19,9 @@ from threading import Event
 import pytest
 import requests
 
-from tests.clients import book
-from tests.environment import Variables, service_variables, wait_for
-from tests.services import DATABASES, new_database
+from tests.support.clients import book
+from tests.support.environment import Variables, service_variables, wait_for
+from tests.support.services import DATABASES, new_database
 from tests.system.formation import HttpClient
 from tests.system.twelve_factor.builds import Build
 from tests.system.twelve_factor.journey import travel

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients import PASSWORD
-from tests.environment import BIN, ROOT, wait_for
-from tests.services import new_broker, new_database
+from tests.support.clients import PASSWORD
+from tests.support.environment import BIN, ROOT, wait_for
+from tests.support.services import new_broker, new_database
 from tests.system.faults.processes import Deploy, deploy
 from tests.system.formation import Formation, HttpClient, Service
 from tests.system.twelve_factor.journey import EXPECTED, FILE, travel

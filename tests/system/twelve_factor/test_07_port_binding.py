@@ -20,8 +20,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.clients import PASSWORD
-from tests.environment import service_variables, wait_for
+from tests.support.clients import PASSWORD
+from tests.support.environment import service_variables, wait_for
 from tests.system.formation import LINES, Program, Service
 from tests.system.twelve_factor.hosts import Network, ip
 

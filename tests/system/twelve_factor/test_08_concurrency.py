@@ -21,7 +21,7 @@ from app import create_app
 from app.core.database import db
 from app.core.urls import database_url
 from tests.conftest import make_settings
-from tests.environment import wait_for
+from tests.support.environment import wait_for
 from tests.system.faults.processes import csv_of, enqueue, progress
 from tests.system.twelve_factor.imports import accept, assert_imported_once, books, books_of
 from tests.system.twelve_factor.site import Site, site

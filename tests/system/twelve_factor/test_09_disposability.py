@@ -19,8 +19,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.environment import wait_for
-from tests.services import new_broker, new_database
+from tests.support.environment import wait_for
+from tests.support.services import new_broker, new_database
 from tests.system.faults.processes import Deploy, deploy
 from tests.system.formation import Service, children_of
 from tests.system.twelve_factor.traffic import books, traffic

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.services import new_broker, new_database
+from tests.support.services import new_broker, new_database
 from tests.system.faults.processes import Deploy, Worker, deploy
 from tests.system.formation import LINES, Program, Service
 

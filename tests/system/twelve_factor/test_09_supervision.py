@@ -23,9 +23,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.clients import book, isbn
-from tests.environment import ROOT, wait_for
-from tests.services import skip_or_fail
+from tests.support.clients import book, isbn
+from tests.support.environment import ROOT, wait_for
+from tests.support.services import skip_or_fail
 from tests.system.faults.processes import csv_of, progress
 from tests.system.formation import HttpClient, children_of
 from tests.system.twelve_factor.supervisor import (

@@ -22,8 +22,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.environment import ROOT, environment, free_port, service_variables, wait_for
-from tests.services import DATABASES, new_broker, new_database, require
+from tests.support.environment import ROOT, environment, free_port, service_variables, wait_for
+from tests.support.services import DATABASES, new_broker, new_database, require
 from tests.system.formation import LINES, Formation, Program, Service
 from tests.system.shipping.dynos import BUILDPACK
 from tests.system.twelve_factor.journey import travel

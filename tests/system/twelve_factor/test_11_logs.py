@@ -22,8 +22,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.environment import free_port
-from tests.services import new_broker, new_database, skip_or_fail
+from tests.support.environment import free_port
+from tests.support.services import new_broker, new_database, skip_or_fail
 from tests.system.faults.databases import Postgres
 from tests.system.faults.servers import RedisServer, own
 from tests.system.twelve_factor import page

@@ -20,9 +20,9 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect
 
 from app.core.urls import database_url
-from tests.clients import PASSWORD
-from tests.environment import ROOT, Variables, free_port, service_variables, wait_for
-from tests.services import DATABASES, new_database
+from tests.support.clients import PASSWORD
+from tests.support.environment import ROOT, Variables, free_port, service_variables, wait_for
+from tests.support.services import DATABASES, new_database
 from tests.system.faults.processes import deploy
 from tests.system.formation import Formation, HttpClient
 from tests.system.twelve_factor.one_offs import at_terminal, one_off

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import redis
 
-from tests.services import skip_or_fail
+from tests.support.services import skip_or_fail
 from tests.system.faults.servers import RedisServer
 from tests.system.processes.postgres import PostgresServer
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import requests
 
-from tests.clients import book, isbn
-from tests.environment import wait_for
+from tests.support.clients import book, isbn
+from tests.support.environment import wait_for
 from tests.system.formation import HttpClient
 
 CLIENTS = 4

@@ -5,8 +5,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from tests.environment import ROOT
-from tests.services import skip_or_fail
+from tests.support.environment import ROOT
+from tests.support.services import skip_or_fail
 
 
 def shipped() -> list[str]:

@@ -21,8 +21,8 @@ from app.core.database import Base, BigInt, Bytes, UTCDateTime, db
 from app.core.urls import ROOT
 from app.users.models import User
 from tests.conftest import every_database, make_settings
-from tests.environment import BIN
-from tests.services import new_database
+from tests.support.environment import BIN
+from tests.support.services import new_database
 
 HEAD = ScriptDirectory(str(ROOT / "migrations")).get_current_head()
 

@@ -7,8 +7,8 @@ import pytest
 from flask import Flask
 from itsdangerous import URLSafeSerializer
 
-from tests.clients import Client, book, isbn, problem
 from tests.conftest import every_database
+from tests.support.clients import Client, book, isbn, problem
 
 WRONG = {
     "a page of nothing": ("limit", "0"),

@@ -9,8 +9,8 @@ import jwt
 import pytest
 from flask import Flask
 
-from tests.clients import PASSWORD, Client, problem
 from tests.conftest import every_database
+from tests.support.clients import PASSWORD, Client, problem
 
 Claims = dict[str, Any]
 PAST = 1_700_000_000

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.clients import Client, book
+from tests.support.clients import Client, book
 
 
 @pytest.mark.parametrize("header", [",", '"', " "])

@@ -10,8 +10,8 @@ from sqlalchemy import text
 from app import create_app
 from app.books import service as books
 from app.core.database import db
-from tests.clients import Client, book, problem
 from tests.conftest import make_settings
+from tests.support.clients import Client, book, problem
 
 ROUTER_ID = "0a1b2c3d-4e5f-6789-abcd-ef0123456789"
 

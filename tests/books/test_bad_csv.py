@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from app.books import csv_files
 from app.core.errors import Invalid
-from tests.bad_input.shelves import has_nothing
-from tests.clients import Client, book, isbn, problem
 from tests.conftest import every_database
+from tests.support.clients import Client, book, isbn, problem
+from tests.support.shelves import has_nothing
 
 HEADER = "title,author,isbn\n"
 EMMA, EMMA_10, PRIDE, SANDITON = "9780141439587", "0141439580", "9780141439518", isbn(1)

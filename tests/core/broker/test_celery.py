@@ -23,10 +23,10 @@ from app.core.database import after_commit, commit, db, rollback
 from app.core.errors import Conflict
 from app.jobs import service as jobs
 from app.jobs.models import Job
-from tests.clients import Client, at_once
 from tests.conftest import every_database, make_settings
-from tests.environment import free_port
-from tests.services import BROKERS, new_broker
+from tests.support.clients import Client, at_once
+from tests.support.environment import free_port
+from tests.support.services import BROKERS, new_broker
 
 CSV = "title,author,isbn\n"
 AT_MOST = 2.5  # seconds that one message may take, on a busy machine

@@ -17,8 +17,8 @@ from openapi_spec_validator import validate
 from app.core.http import Resource
 from app.core.security import ANYONE, REFRESH
 from app.jobs import runner
-from tests.clients import Client
-from tests.environment import ROOT
+from tests.support.clients import Client
+from tests.support.environment import ROOT
 
 # Who adds to this list opens a door to the whole internet.
 OPEN = {

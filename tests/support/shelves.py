@@ -1,6 +1,6 @@
 """What a refused request must leave as it was."""
 
-from tests.clients import Client
+from tests.support.clients import Client
 
 
 def has_nothing(client: Client) -> bool:

@@ -19,8 +19,8 @@ from app.core.errors import Conflict
 from app.core.http import idempotency
 from app.core.http.idempotency import KEPT, LEASE, IdempotencyKey
 from app.jobs import service as jobs
-from tests.clients import Client, at_once, book, isbn, problem
 from tests.conftest import every_database
+from tests.support.clients import Client, at_once, book, isbn, problem
 
 KEY = "0b9e2f4a-4f0e-4d6e-9d6c-3c1f6d1c7e55"
 CSV = b"title,author,isbn\nEmma,Jane Austen,9780141439587\n"

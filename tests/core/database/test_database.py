@@ -18,9 +18,9 @@ from app.core.errors import Conflict
 from app.core.settings import Settings
 from app.jobs.models import Job, JobInput
 from app.users.models import User
-from tests.clients import PASSWORD, Client
 from tests.conftest import every_database
-from tests.environment import LIBRARIES, ROOT
+from tests.support.clients import PASSWORD, Client
+from tests.support.environment import LIBRARIES, ROOT
 
 ISBN = "9780141439587"
 

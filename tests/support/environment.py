@@ -13,7 +13,7 @@ from app.core.settings import Settings
 
 Answer = TypeVar("Answer")
 Variables = Mapping[str, str | int]
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 OWN_VARIABLES = {name.upper() for name in Settings.model_fields} | {"PYTHONPATH", "VIRTUAL_ENV"}
 OWN_PREFIXES = ("CELERY_", "FLASK_", "GUNICORN_", "HEROKU_", "HONCHO_")

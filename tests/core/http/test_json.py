@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from tests.bad_input.shelves import has_nothing
-from tests.clients import Client, book, problem
 from tests.conftest import every_database
+from tests.support.clients import Client, book, problem
+from tests.support.shelves import has_nothing
 
 MALFORMED = {
     "nothing": b"",

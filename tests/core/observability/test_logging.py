@@ -24,9 +24,9 @@ from app.core.database import db
 from app.core.observability import caused_by, redact
 from app.core.observability.logging import AddContext, ConsoleFormatter, EcsFormatter
 from app.users.models import User
-from tests.clients import Client, book
 from tests.conftest import every_database
-from tests.environment import BIN, LIBRARIES, ROOT, free_port, wait_for
+from tests.support.clients import Client, book
+from tests.support.environment import BIN, LIBRARIES, ROOT, free_port, wait_for
 
 Lines = Callable[[], list[str]]
 REQUEST_ID = "0123456789abcdef-router"
