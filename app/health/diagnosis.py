@@ -1,6 +1,6 @@
 """The checks of `flask doctor`: everything that would make a deploy fail or unsafe, and what to do about it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from flask import current_app
@@ -83,7 +83,7 @@ def diagnose(*, before_release: bool) -> Iterator[Finding]:
         before_release: Run only the checks that need neither the migrations nor a worker.
     """
     failed: set[str] = set()
-    for check in _in_order(checks.registered.values()):
+    for check in _in_order(checks.registered):
         if check.before_release < before_release:
             continue
         finding = _skip(check) if check.needs in failed else _run(check)
@@ -92,9 +92,13 @@ def diagnose(*, before_release: bool) -> Iterator[Finding]:
         yield finding
 
 
-def _in_order(found: Iterable[Check]) -> list[Check]:
+def _in_order(found: Mapping[str, Check]) -> list[Check]:
     """Sort the checks: those before a release first, each after the one that it needs."""
-    return sorted(found, key=lambda check: (not check.before_release, bool(check.needs)))
+
+    def depth(check: Check) -> int:
+        return 1 + depth(found[check.needs]) if check.needs else 0
+
+    return sorted(found.values(), key=lambda check: (not check.before_release, depth(check)))
 
 
 def _skip(check: Check) -> Finding:

@@ -37,7 +37,7 @@ def live_workers() -> list[str]:
         return list(connection.scalars(recent))
 
 
-@doctor_check("worker", remedy="start one: the Procfile's `worker`", needs="database", before_release=False)
+@doctor_check("worker", remedy="start one: the Procfile's `worker`", needs="migrations", before_release=False)
 def check_worker() -> str:
     """Fail unless a worker is alive."""
     releases = live_workers()
