@@ -1,5 +1,6 @@
 """gunicorn, which `web` in the Procfile runs (factor VII: the service binds its own port)."""
 
+import logging
 import os
 import socket
 import time
@@ -66,6 +67,12 @@ worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 
 logconfig_dict = logging_config(settings)
 access_log_format = "%({x-request-id}o)s"  # app.core.logging writes the line, from gunicorn's atoms
+
+
+def when_ready(_server: Any) -> None:
+    """Log a URL to click, for people; gunicorn's own line names the address that the socket is bound to."""
+    if settings.log_format == "console":
+        logging.getLogger("gunicorn.error").info("Open http://localhost:%s", settings.port)
 
 
 def post_fork(server: Any, _worker: Any) -> None:

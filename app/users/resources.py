@@ -1,10 +1,34 @@
 """`/users`: the account of the user."""
 
-from app.core.http import Resource, marshal_with, problems, use_kwargs
-from app.core.security import principal
+from typing import Any
+
+from app.core.http import Page, Resource, marshal_with, problems, use_kwargs
+from app.core.security import ADMIN, principal
 from app.users import service
 from app.users.models import User
-from app.users.schemas import CurrentPasswordSchema, PasswordChangeSchema, UserChangesSchema, UserSchema
+from app.users.schemas import (
+    CurrentPasswordSchema,
+    PasswordChangeSchema,
+    UserChangesSchema,
+    UserPageSchema,
+    UserQuery,
+    UserSchema,
+)
+
+
+class UserList(Resource):
+    """All accounts."""
+
+    guard = ADMIN
+
+    @use_kwargs(UserQuery, location="query")
+    @marshal_with(UserPageSchema, code=200)
+    def get(self, **query: Any) -> Page[User]:
+        """List all accounts.
+
+        Requires the role `admin`. Follow `next_cursor`, or the `Link` header, to the next page.
+        """
+        return service.find(**query)
 
 
 class Me(Resource):

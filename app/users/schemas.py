@@ -4,6 +4,7 @@ from typing import Any
 
 from marshmallow import fields, validate
 
+from app.core.http import PageQuery, page_of, sort_field
 from app.core.http.fields import Moment, Schema, String
 
 
@@ -36,6 +37,12 @@ class UserSchema(Schema):
     created_at = Moment(required=True)
 
 
+class UserQuery(PageQuery):
+    """Query parameters of the list of users."""
+
+    sort = sort_field("id", default="id")
+
+
 class NewUserSchema(Schema):
     """A new account."""
 
@@ -61,3 +68,6 @@ class PasswordChangeSchema(Schema):
 
     current_password = Password(min=1)
     new_password = Password()
+
+
+UserPageSchema = page_of(UserSchema)

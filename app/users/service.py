@@ -5,6 +5,7 @@ from sqlalchemy import select
 from app.core.database import db, flush
 from app.core.errors import Conflict, Forbidden, NotFound
 from app.core.events import announce
+from app.core.http import Page, paginate
 from app.core.security import hash_password, verify_password
 from app.users.models import User
 
@@ -31,6 +32,11 @@ def get(user_id: int) -> User:
     if user is None:
         raise NotFound("The user does not exist.")
     return user
+
+
+def find(*, sort: str, limit: int, cursor: str | None) -> Page[User]:
+    """List all accounts."""
+    return paginate(select(User), orders={"id": User.id}, key=User.id, sort=sort, limit=limit, cursor=cursor)
 
 
 def by_email(email: str) -> User | None:

@@ -2,6 +2,7 @@
 
 import logging
 import logging.config
+import os
 import sys
 from ipaddress import ip_address
 from typing import Any, cast
@@ -74,7 +75,9 @@ class ConsoleFormatter(logging.Formatter):
     default_msec_format = "%s.%03d"
 
     def __init__(self) -> None:
-        super().__init__("%(asctime)s %(levelname)-7s %(name)s: %(message)s%(cause)s", datefmt="%H:%M:%S")
+        # honcho puts the time before each line itself.
+        time = "" if "HONCHO_PROCESS_NAME" in os.environ else "%(asctime)s "
+        super().__init__(f"{time}%(levelname)-7s %(name)s: %(message)s%(cause)s", datefmt="%H:%M:%S")
 
     def format(self, record: logging.LogRecord) -> str:
         causes = (("request", "http.request.id"), ("job", "labels.job_id"))
