@@ -18,9 +18,9 @@ REQUEST_ID = "acceptance-0123456789abcdef"
 @pytest.mark.parametrize(
     ("database", "broker"),
     [
-        pytest.param("sqlite", "embedded", marks=pytest.mark.slow),
+        ("sqlite", "embedded"),
         ("postgresql", "rabbitmq"),
-        pytest.param("mariadb", "redis", marks=pytest.mark.slow),
+        ("mariadb", "redis"),
     ],
 )
 def test_ten_thousand_books_come_in_and_out_and_only_two_urls_differ(

@@ -40,7 +40,6 @@ def run(script: str, folder: Path, **variables: str) -> str:
     return done.stdout
 
 
-@pytest.mark.slow
 def test_the_first_five_minutes_are_as_told(tmp_path: Path) -> None:
     script = block("The first five minutes").replace("sleep 3", "sleep 5")
     with Formation(f"sqlite:///{tmp_path}/barah.db", f"sqla+sqlite:///{tmp_path}/broker.db", tmp_path) as formation:

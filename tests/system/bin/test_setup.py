@@ -83,7 +83,6 @@ def test_an_existing_env_file_is_left_alone(made: Path) -> None:
     env.write_text(original)
 
 
-@pytest.mark.slow
 def test_test_tools_come_on_demand_and_then_stay(tree: Path) -> None:
     for command in ("bin/setup", "bin/setup --test", "bin/setup"):
         assert run(tree, command).returncode == 0
@@ -106,7 +105,6 @@ def test_a_vanished_python_is_replaced(made: Path) -> None:
     assert answer(made, "tiny") == "tiny 1.0"
 
 
-@pytest.mark.slow
 def test_a_dropped_requirement_leaves_the_environment(tree: Path) -> None:
     run(tree, "bin/setup --test")
     (tree / "requirements.txt").write_text("# Nothing is needed any more.\n")
@@ -114,7 +112,6 @@ def test_a_dropped_requirement_leaves_the_environment(tree: Path) -> None:
     assert not (tree / ".venv/bin/tiny").exists()
 
 
-@pytest.mark.slow
 def test_a_forged_package_is_refused_and_the_next_run_starts_again(tree: Path) -> None:
     """A run that failed halfway leaves an environment behind, which the next must not believe."""
     wheel = tree / "wheels/tiny-1.0-py3-none-any.whl"

@@ -84,7 +84,6 @@ def complaints(browser: Chrome) -> list[str]:
     return [entry["message"] for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
 
 
-@pytest.mark.slow
 def test_whoever_comes_new_logs_in_at_docs_and_reads_their_account(web: Web, browser: Chrome, tmp_path: Path) -> None:
     browser.get(f"{web.url}/docs")
     assert find(browser, ".info .title").text.startswith("Barah")

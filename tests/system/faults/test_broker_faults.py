@@ -22,7 +22,6 @@ from tests.system.formation import HttpClient, Service
 SERVERS = {"rabbitmq": RabbitServer, "redis": RedisServer}
 ROWS = 20_000
 SMALL = csv_of(10)
-pytestmark = pytest.mark.slow
 
 
 class Running:

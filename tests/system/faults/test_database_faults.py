@@ -84,7 +84,6 @@ def booted(web: Service) -> int:
     return sum(event["message"].startswith("Booting worker") for event in web.events())
 
 
-@pytest.mark.slow
 @on_each_server
 def test_a_restart_under_load_costs_503s_for_seconds_and_no_job(
     server: DatabaseServer, deployed: Deploy, measured: Callable[[float], None]
@@ -151,7 +150,6 @@ def test_a_restart_that_no_request_meets_is_not_noticed(server: DatabaseServer, 
         assert {answer.status_code for answer in threads.map(ada.get, ["/books"] * 40)} == {200}
 
 
-@pytest.mark.slow
 @on_each_server
 def test_a_database_that_is_stopped_or_frozen_is_reported_within_two_seconds(
     server: DatabaseServer, deployed: Deploy, measured: Callable[[float], None]
@@ -223,7 +221,6 @@ def test_writers_wait_three_seconds_for_the_write_lock_and_succeed(file: Path, o
     assert all(3 <= answer.elapsed.total_seconds() < 5 for answer in answers)
 
 
-@pytest.mark.slow
 def test_writers_are_told_503_while_the_write_lock_is_held_for_thirty_seconds_and_a_job_survives_it(
     file: Path, on_file: Deploy, measured: Callable[[float], None]
 ) -> None:
@@ -292,7 +289,6 @@ def full(disk: Path) -> Iterator[None]:
         filler.unlink()
 
 
-@pytest.mark.slow
 def test_a_full_disk_stops_writing_and_nothing_else(
     small_disk: Path, tmp_path: Path, measured: Callable[[float], None]
 ) -> None:

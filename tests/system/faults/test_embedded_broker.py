@@ -26,7 +26,6 @@ def deployed(file: Path, tmp_path: Path) -> Iterator[Deploy]:
         yield deployed
 
 
-@pytest.mark.slow
 def test_a_locked_file_delays_one_answer_by_a_second_and_loses_no_job(
     deployed: Deploy, file: Path, measured: Callable[[float], None]
 ) -> None:
@@ -52,7 +51,6 @@ def test_a_locked_file_delays_one_answer_by_a_second_and_loses_no_job(
     measured(time.monotonic() - free)
 
 
-@pytest.mark.slow
 def test_a_deleted_file_is_made_anew_and_the_next_job_is_done_at_once(
     deployed: Deploy, file: Path, measured: Callable[[float], None]
 ) -> None:

@@ -4,8 +4,6 @@ import signal
 import time
 from collections.abc import Callable
 
-import pytest
-
 from tests.support.environment import wait_for
 from tests.system.faults.conftest import on_each_pair
 from tests.system.faults.processes import Deploy, csv_of, progress
@@ -13,7 +11,6 @@ from tests.system.faults.processes import Deploy, csv_of, progress
 ROWS = 100_000
 
 
-@pytest.mark.slow
 @on_each_pair
 def test_a_running_job_goes_back_and_is_resumed_at_once(deployed: Deploy, measured: Callable[[float], None]) -> None:
     """Fails when the child dies of TERM, or when the job waits for its lease to end: that takes 20 s."""

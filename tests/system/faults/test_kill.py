@@ -13,7 +13,6 @@ ROWS = 40_000
 GOOD = ROWS - ROWS // 100
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("broker_kind", BROKERS)
 @pytest.mark.parametrize("database_kind", DATABASES)
 def test_a_worker_killed_in_the_middle_of_an_import_loses_nothing(

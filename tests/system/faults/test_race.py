@@ -5,7 +5,6 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import pytest
 from flask import Flask
 from sqlalchemy import insert, select
 
@@ -39,7 +38,6 @@ def race(url: str, folder: Path, jobs: list[int], ready: Any, won: Any) -> None:
     won.send(claims)
 
 
-@pytest.mark.slow
 @every_database
 def test_each_of_300_jobs_that_four_workers_race_for_is_claimed_once(app: Flask, ada: Client, tmp_path: Path) -> None:
     with app.app_context():

@@ -82,7 +82,6 @@ def roomy(broker_kind: str, tmp_path: Path) -> Iterator[Deploy]:
         yield stack.enter_context(deploy(database, broker, tmp_path, MAX_UPLOAD_BYTES=100 * MEGABYTE))
 
 
-@pytest.mark.slow
 @pytest.mark.alone
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("broker_kind", ["redis"])

@@ -48,7 +48,6 @@ def job_whose_web_dies(deployed: Deploy) -> float:
     return time.monotonic() - killed
 
 
-@pytest.mark.slow
 def test_a_job_that_was_committed_and_never_announced_is_done(
     tmp_path: Path, measured: Callable[[float], None]
 ) -> None:
@@ -108,7 +107,6 @@ def kill_its_processes(web: Service) -> None:
     wait_for("web is ready", web.ready)
 
 
-@pytest.mark.slow
 @on_each_pair
 def test_web_killed_in_the_middle_of_requests_keeps_what_it_promised_and_leaves_nothing_half_written(
     deployed: Deploy,

@@ -26,7 +26,6 @@ def assert_writes_nothing_when_it_wakes(frozen: Worker, user: HttpClient, job: s
     assert (user.get(job).json(), user.get("/books/export").text) == before
 
 
-@pytest.mark.slow
 @on_each_pair
 def test_a_worker_frozen_past_its_lease_writes_nothing_when_it_wakes(
     deployed: Deploy, measured: Callable[[float], None]
@@ -47,7 +46,6 @@ def test_a_worker_frozen_past_its_lease_writes_nothing_when_it_wakes(
     assert_writes_nothing_when_it_wakes(frozen, ada, job)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("database_kind", "broker_kind"), [("postgresql", "rabbitmq"), ("mariadb", "redis")])
 def test_a_worker_frozen_in_a_transaction_does_not_keep_its_locks(
     deployed: Deploy, measured: Callable[[float], None]
@@ -67,7 +65,6 @@ def test_a_worker_frozen_in_a_transaction_does_not_keep_its_locks(
     assert_writes_nothing_when_it_wakes(frozen, ada, job)
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(180)
 @on_each_pair
 def test_poison_of_each_sort_fails_after_three_attempts_while_other_jobs_flow(

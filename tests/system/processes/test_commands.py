@@ -30,7 +30,6 @@ def log_in(service: Service) -> HttpClient:
     return client
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_a_fresh_clone_becomes_a_running_service_by_one_command_and_again_by_the_same(
     clone: Path, tmp_path: Path

@@ -3,7 +3,6 @@
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import pytest
 import requests
 from sqlalchemy import create_engine, text
 
@@ -15,7 +14,6 @@ from tests.system.faults.processes import csv_of
 from tests.system.formation import Formation, HttpClient
 
 
-@pytest.mark.slow
 def test_a_formation_holds_no_more_connections_than_the_doctor_reckons_with(tmp_path: Path) -> None:
     server = create_engine(database_url(require("postgresql")))
     held = text("SELECT count(*) FROM pg_stat_activity WHERE datname = :name")

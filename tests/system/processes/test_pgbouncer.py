@@ -47,7 +47,6 @@ def pgbouncer(server: str, connections: int, folder: Path) -> Iterator[str]:
         yield urlunsplit(parts._replace(netloc=f"{user}@127.0.0.1:{port}"))
 
 
-@pytest.mark.slow
 @pytest.mark.services
 def test_the_service_runs_behind_a_pooler_with_fewer_connections_than_it_has_threads(tmp_path: Path) -> None:
     """What was prepared on one connection is not there on the next: a statement that relied on it would fail."""

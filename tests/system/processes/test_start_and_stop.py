@@ -90,7 +90,6 @@ def test_a_job_in_progress_goes_back_to_the_queue_before_the_worker_ends(formati
     assert "Traceback" not in formation.log()
 
 
-@pytest.mark.slow
 def test_a_used_port_ends_the_formation_with_its_reason(formation: Formation, taken_port: int) -> None:
     formation.variables["PORT"] = str(taken_port)
     formation.start()

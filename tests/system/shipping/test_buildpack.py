@@ -33,7 +33,7 @@ from tests.system.twelve_factor.builds import Build
 from tests.system.twelve_factor.journey import travel
 from tests.system.twelve_factor.tls import TlsPostgres, TlsRedis
 
-pytestmark = [pytest.mark.slow, pytest.mark.services, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.services, pytest.mark.timeout(400)]
 SMALLEST_PLAN = 20  # connections, of heroku-postgresql:essential-0 and of heroku-redis:mini
 OVER_TLS = "SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE usename = 'app'"
 

@@ -52,7 +52,6 @@ def formations(database: str, broker: str, tmp_path: Path) -> Iterator[list[Form
         yield pair
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("database", "broker"), [("sqlite", "embedded"), ("postgresql", "redis")])
 def test_two_deploys_run_side_by_side_from_one_checkout_and_share_nothing(formations: list[Formation]) -> None:
     one, two = formations

@@ -86,7 +86,6 @@ def test_an_import_or_a_requirement_too_many_would_be_noticed(tmp_path: Path) ->
     }
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_the_lock_alone_fills_an_empty_environment(build: Build) -> None:
     """Hashes are asked for, so pip itself refuses what the lock does not name."""
@@ -98,7 +97,6 @@ def test_the_lock_alone_fills_an_empty_environment(build: Build) -> None:
     assert "No broken requirements" in build.pip("check")
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_the_service_runs_on_that_environment_alone_and_executes_nothing_of_the_system(
     build: Build, tmp_path: Path

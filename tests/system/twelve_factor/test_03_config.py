@@ -55,7 +55,6 @@ def gone(tree: Path) -> dict[str, str]:
     return {path: "\n".join(line for line in lines if line not in kept.get(path, ())) for path, lines in added.items()}
 
 
-@pytest.mark.slow
 def test_the_tree_holds_no_secret(tmp_path: Path) -> None:
     assert leaked(tracked(ROOT), tmp_path) == []
 
@@ -129,7 +128,6 @@ def uses_of_the_environment(path: Path) -> list[str]:
     return uses
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(180)
 def test_every_process_says_the_same_of_a_bad_configuration_and_does_nothing(tmp_path: Path) -> None:
     """All that is wrong, by name, and no value: it may be a secret at the wrong place."""

@@ -28,7 +28,7 @@ from tests.system.twelve_factor.journey import travel
 from tests.system.twelve_factor.tls import TlsPostgres, TlsRedis
 from tests.system.twelve_factor.trees import copy_tree, digests
 
-pytestmark = [pytest.mark.slow, pytest.mark.services]
+pytestmark = pytest.mark.services
 OVER_TLS = "SELECT count(*), bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE client_port > 0"
 
 

@@ -28,7 +28,7 @@ from tests.system.twelve_factor.journey import travel
 from tests.system.twelve_factor.releases import Release, next_release, schema
 from tests.system.twelve_factor.trees import digests
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.timeout(400)
 
 
 def configured(build: Build, folder: Path, database_url: str, **variables: str) -> Release:

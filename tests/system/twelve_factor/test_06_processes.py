@@ -21,7 +21,7 @@ from tests.system.formation import Formation, HttpClient, Service
 from tests.system.twelve_factor.journey import EXPECTED, FILE, travel
 from tests.system.twelve_factor.read_only import read_only
 
-pytestmark = [pytest.mark.slow, pytest.mark.services]
+pytestmark = pytest.mark.services
 ACCOUNT = {"email": "ada@example.org", "password": PASSWORD}
 
 

@@ -25,7 +25,6 @@ from tests.support.environment import service_variables, wait_for
 from tests.system.formation import LINES, Program, Service
 from tests.system.twelve_factor.hosts import Network, ip
 
-pytestmark = pytest.mark.slow
 WEB = shlex.split(LINES["web"])
 ACCOUNT = {"email": "ada@example.org", "password": PASSWORD}
 UPLOAD = b"title,author,isbn\nEmma,Jane Austen,9780141439587" + b"\n" * (15 << 20)  # just below what is taken

@@ -29,7 +29,7 @@ from tests.system.twelve_factor.site import Site, site
 PAIRS = [("postgresql", "rabbitmq"), ("mariadb", "redis")]
 on_each_pair = pytest.mark.parametrize(("database_kind", "broker_kind"), PAIRS)
 on_one_pair = pytest.mark.parametrize(("database_kind", "broker_kind"), PAIRS[:1])
-pytestmark = [pytest.mark.slow, pytest.mark.services, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.services, pytest.mark.timeout(240)]
 
 ROWS = 40_000
 SMALL = csv_of(100)

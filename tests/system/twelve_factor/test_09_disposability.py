@@ -39,7 +39,6 @@ def said(web: Service, words: str) -> int:
     return sum(event["message"].startswith(words) for event in web.events())
 
 
-@pytest.mark.slow
 def test_hup_renews_the_processes_of_web_and_no_request_fails(deployed: Deploy) -> None:
     web = deployed.web()
     ada = web.user()
@@ -51,7 +50,6 @@ def test_hup_renews_the_processes_of_web_and_no_request_fails(deployed: Deploy) 
     assert books(ada) == clients.added()
 
 
-@pytest.mark.slow
 def test_scaling_down_under_load_fails_no_request(deployed: Deploy) -> None:
     """TERM to all processes, as Heroku sends it, and to the first alone, as Docker does."""
     first, second, third = [deployed.web() for _ in range(3)]
@@ -69,7 +67,6 @@ def test_scaling_down_under_load_fails_no_request(deployed: Deploy) -> None:
     assert books(ada) == clients.added()
 
 
-@pytest.mark.slow
 def test_a_connection_that_never_said_a_word_does_not_keep_web_from_stopping(deployed: Deploy) -> None:
     """Seen failing without the limit that our worker sets: web then waits until its 25 seconds are over."""
     web = deployed.web()

@@ -67,7 +67,6 @@ def seconds_to_ready(program: Program, ready: Callable[[], bool]) -> float:
         program.kill()
 
 
-@pytest.mark.slow
 @pytest.mark.alone
 @pytest.mark.timeout(300)
 def test_web_is_ready_almost_as_soon_as_bare_flask_with_the_same_services(

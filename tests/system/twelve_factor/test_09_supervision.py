@@ -77,7 +77,6 @@ def half_a_request(user: HttpClient) -> Callable[[], http.client.HTTPResponse]:
     return finish
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_supervisorctl_stop_lets_processes_finish_what_they_have_begun(supervisor: Supervisor) -> None:
     ada = supervisor.user("ada@example.org")
@@ -100,7 +99,6 @@ def test_supervisorctl_stop_lets_processes_finish_what_they_have_begun(superviso
     assert isbn(1) in books(ada)
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_a_rolling_restart_under_load_fails_no_request(supervisor: Supervisor) -> None:
     ada = supervisor.user("bob@example.org")
@@ -112,7 +110,6 @@ def test_a_rolling_restart_under_load_fails_no_request(supervisor: Supervisor) -
     assert all(supervisor.replaced(process, pid) for process, pid in before.items())
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_whatever_is_killed_is_started_again_and_nothing_is_lost(supervisor: Supervisor) -> None:
     """kill -9 of each child, of each parent, and of both at once, while both work."""

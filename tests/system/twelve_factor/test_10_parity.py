@@ -56,7 +56,6 @@ def test_the_lines_need_no_shell() -> None:
         assert (ROOT / line.split()[0]).exists() == line.startswith("bin/")
 
 
-@pytest.mark.slow
 @pytest.mark.services
 def test_honcho_runs_the_lines(urls: tuple[str, str], tmp_path: Path) -> None:
     with Formation(*urls, tmp_path) as formation:
@@ -65,7 +64,6 @@ def test_honcho_runs_the_lines(urls: tuple[str, str], tmp_path: Path) -> None:
             assert Path(f"/proc/{formation.pid(name)}/cmdline").read_text() == f"/bin/sh\0-c\0{line}\0"
 
 
-@pytest.mark.slow
 @pytest.mark.services
 @pytest.mark.parametrize("platform", PLATFORMS)
 def test_a_platform_runs_the_lines(platform: str, urls: tuple[str, str], tmp_path: Path) -> None:
@@ -90,7 +88,6 @@ def test_a_platform_runs_the_lines(platform: str, urls: tuple[str, str], tmp_pat
         assert len(web.events()) == len(web.log().splitlines())  # gunicorn's own access log has no JSON
 
 
-@pytest.mark.slow
 @pytest.mark.services
 @pytest.mark.timeout(300)
 def test_what_the_features_tests_say_of_sqlite_is_true_of_the_services_of_production(tmp_path: Path) -> None:
@@ -104,7 +101,6 @@ def test_what_the_features_tests_say_of_sqlite_is_true_of_the_services_of_produc
         assert suite.wait(280) == 0, suite.log()
 
 
-@pytest.mark.slow
 def test_one_push_makes_a_release_of_a_commit(tmp_path: Path) -> None:
     """A bare repository with a hook stands for the platform; the address it serves at stays the same."""
     checkout, platform = copy_tree(tmp_path / "checkout"), tmp_path / "platform"

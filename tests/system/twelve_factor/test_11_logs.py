@@ -31,7 +31,7 @@ from tests.system.twelve_factor.ecs import Event, faults
 from tests.system.twelve_factor.life import RELEASE, Life, can_watch, life
 from tests.system.twelve_factor.lives import MISTAKE, UPLOAD, live, outlive
 
-pytestmark = [pytest.mark.slow, pytest.mark.services, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
 in_each_life = pytest.mark.parametrize("alive", ["lived", "outlived"], indirect=True)
 PASSWORD = "hunter2-and-a-half"
 

@@ -27,7 +27,7 @@ from tests.system.faults.processes import deploy
 from tests.system.formation import Formation, HttpClient
 from tests.system.twelve_factor.one_offs import at_terminal, one_off
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 ADD_A_FAILED_JOB = """
 from app.core.database.session import commit
