@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
-from sqlalchemy import SQLColumnExpression, func, or_, select
+from sqlalchemy import SQLColumnExpression, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm.exc import StaleDataError
 
@@ -17,12 +17,10 @@ from app.jobs.models import Job
 
 Precondition = Callable[[str], bool]  # whether a book with this entity tag may be changed
 
-# Books without a year come before all others; databases would not agree on where.
-NO_YEAR = -9999
 ORDERS: dict[str, SQLColumnExpression[Any]] = {
     "id": Book.id,
     "title": Book.title,
-    "year": func.coalesce(Book.year, NO_YEAR),
+    "year": Book.sort_year,
     "created_at": Book.created_at,
 }
 IMPORT = "books.import"  # the kind of job; `tasks` does it

@@ -1,8 +1,4 @@
-"""The first tables.
-
-A release's code and the one before it run on the same schema for a while, so a change that both can bear comes first
-(expand: new columns are nullable or have a server default), then the data is moved, and what is old goes in a later
-release (contract). Locks are short: `env.py` gives up waiting for one after five seconds.
+"""Accounts, sessions, jobs, idempotency keys and heartbeats.
 
 Revision ID: 0001
 Revises:
@@ -36,31 +32,6 @@ def upgrade() -> None:
         sa.UniqueConstraint("email", name=op.f("uq_users_email")),
     )
     op.create_table(
-        "books",
-        sa.Column("id", database.BigInt, nullable=False),
-        sa.Column("owner_id", database.BigInt, nullable=False),
-        sa.Column("title", sa.String(length=500), nullable=False),
-        sa.Column("author", sa.String(length=1000), nullable=False),
-        sa.Column("isbn", sa.String(length=13), nullable=False),
-        sa.Column("year", sa.Integer(), nullable=True),
-        sa.Column("language", sa.String(length=35), nullable=True),
-        sa.Column("version", sa.Integer(), nullable=False),
-        sa.Column("created_at", database.UTCDateTime(), nullable=False),
-        sa.Column("updated_at", database.UTCDateTime(), nullable=False),
-        sa.ForeignKeyConstraint(["owner_id"], ["users.id"], name=op.f("fk_books_owner_id_users"), ondelete="CASCADE"),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_books")),
-        sa.UniqueConstraint("owner_id", "isbn", name=op.f("uq_books_owner_id_isbn")),
-    )
-    with op.batch_alter_table("books", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_books_owner_id_created_at_id"),
-            ["owner_id", "created_at", "id"],
-            unique=False,
-        )
-        batch_op.create_index(batch_op.f("ix_books_owner_id_id"), ["owner_id", "id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_books_owner_id_title_id"), ["owner_id", "title", "id"], unique=False)
-
-    op.create_table(
         "jobs",
         sa.Column("id", database.BigInt, nullable=False),
         sa.Column("owner_id", database.BigInt, nullable=False),
@@ -82,7 +53,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("jobs", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_jobs_finished_at"), ["finished_at"], unique=False)
-        batch_op.create_index(batch_op.f("ix_jobs_owner_id"), ["owner_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_jobs_owner_id_id"), ["owner_id", "id"], unique=False)
         batch_op.create_index(batch_op.f("ix_jobs_wake_at"), ["wake_at"], unique=False)
 
     op.create_table(
@@ -129,12 +100,20 @@ def upgrade() -> None:
     with op.batch_alter_table("idempotency_keys", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_idempotency_keys_claimed_at"), ["claimed_at"], unique=False)
 
+    op.create_table(
+        "heartbeats",
+        sa.Column("worker", sa.String(length=32), nullable=False),
+        sa.Column("release", sa.String(length=100), nullable=False),
+        sa.Column("seen_at", database.UTCDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("worker", name=op.f("pk_heartbeats")),
+    )
+
 
 def downgrade() -> None:
     """Undo."""
+    op.drop_table("heartbeats")
     op.drop_table("idempotency_keys")
     op.drop_table("job_inputs")
     op.drop_table("sessions")
     op.drop_table("jobs")
-    op.drop_table("books")
     op.drop_table("users")
