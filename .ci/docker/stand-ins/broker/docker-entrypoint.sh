@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Gives the data to the server's user and becomes it; RABBITMQ_DEFAULT_USER and _PASS are read by the server itself.
+# Runs the server as its own user, who owns the data. The server reads RABBITMQ_DEFAULT_USER and RABBITMQ_DEFAULT_PASS.
 set -euo pipefail
 
 if [[ $(id -u) == 0 ]]; then

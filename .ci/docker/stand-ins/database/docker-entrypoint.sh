@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes the cluster on the first start, from POSTGRES_USER, POSTGRES_PASSWORD_FILE and POSTGRES_DB; then runs the server.
+# Creates the cluster on the first start from POSTGRES_USER, POSTGRES_PASSWORD_FILE and POSTGRES_DB. Then runs the server.
 set -euo pipefail
 
 if [[ $(id -u) == 0 ]]; then
