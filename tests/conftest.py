@@ -84,7 +84,7 @@ def app(apps: Callable[[str], Flask], database: str) -> Flask:
 
 
 @pytest.fixture
-def anyone(app: Flask) -> Client:
+def anonymous(app: Flask) -> Client:
     """A client without a token."""
     return Client(app)
 

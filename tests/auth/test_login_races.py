@@ -27,28 +27,28 @@ def overtake(monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[], object]) -
 
 
 @pytest.mark.parametrize("database", ["postgresql", "mariadb"], indirect=True)
-def test_a_password_that_is_changed_meanwhile_ends_the_login(
-    app: Flask, ada: Client, anyone: Client, monkeypatch: pytest.MonkeyPatch
+def test_a_login_fails_if_the_password_is_changed_meanwhile(
+    app: Flask, ada: Client, anonymous: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     change = {"current_password": PASSWORD, "new_password": NEW}
     overtake(monkeypatch, lambda: ada.post("/users/me/password", json=change))
     monkeypatch.setattr(service, "is_outdated", lambda _stored: True)
-    answer = anyone.post("/auth/login", json={"email": "ada@example.org", "password": PASSWORD})
+    answer = anonymous.post("/auth/login", json={"email": "ada@example.org", "password": PASSWORD})
     assert answer.status_code == 401
     log_in(app, "ada@example.org", NEW)
 
 
 @pytest.mark.parametrize("database", ["postgresql", "mariadb"], indirect=True)
-def test_an_account_that_is_deleted_meanwhile_ends_the_login(
-    ada: Client, anyone: Client, monkeypatch: pytest.MonkeyPatch
+def test_a_login_fails_if_the_account_is_deleted_meanwhile(
+    ada: Client, anonymous: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     overtake(monkeypatch, lambda: ada.delete("/users/me", json={"current_password": PASSWORD}))
-    answer = anyone.post("/auth/login", json={"email": "ada@example.org", "password": PASSWORD})
+    answer = anonymous.post("/auth/login", json={"email": "ada@example.org", "password": PASSWORD})
     assert answer.status_code == 401
 
 
 @every_database
-def test_a_password_with_weaker_parameters_is_hashed_anew(
+def test_a_login_rehashes_a_password_with_outdated_parameters(
     app: Flask, ada: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(service, "is_outdated", lambda _stored: True)

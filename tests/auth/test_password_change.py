@@ -15,16 +15,16 @@ def change(client: Client, **fields: Any) -> Any:
 
 
 @every_database
-def test_the_new_password_logs_in_and_the_old_one_does_not(ada: Client, anyone: Client) -> None:
+def test_the_new_password_logs_in_and_the_old_one_does_not(ada: Client, anonymous: Client) -> None:
     response = change(ada)
     assert (response.status_code, response.data) == (204, b"")
     assert log_in(ada.app, "ada@example.org", NEW).get("/users/me").status_code == 200
-    old = anyone.post("/auth/login", json={"email": "ada@example.org", "password": PASSWORD})
+    old = anonymous.post("/auth/login", json={"email": "ada@example.org", "password": PASSWORD})
     assert old.status_code == 401
 
 
 @every_database
-def test_a_new_password_ends_the_users_other_sessions_and_no_more(app: Flask, ada: Client, bob: Client) -> None:
+def test_a_password_change_ends_the_users_other_sessions_only(app: Flask, ada: Client, bob: Client) -> None:
     phone = log_in(app, "ada@example.org")
     change(ada)
     assert phone.get("/users/me").status_code == 401
@@ -47,11 +47,11 @@ def test_a_weak_new_password_is_refused(ada: Client) -> None:
     assert list(body["errors"]) == ["new_password"]
 
 
-def test_the_current_password_is_asked_for(ada: Client) -> None:
+def test_the_current_password_is_required(ada: Client) -> None:
     status, body = problem(ada.post("/users/me/password", json={"new_password": NEW}))
     assert status == 422
     assert list(body["errors"]) == ["current_password"]
 
 
-def test_nobody_changes_a_password_without_a_token(anyone: Client) -> None:
-    assert problem(change(anyone))[0] == 401
+def test_a_password_change_requires_a_token(anonymous: Client) -> None:
+    assert problem(change(anonymous))[0] == 401

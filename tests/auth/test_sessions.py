@@ -38,17 +38,17 @@ def test_a_refresh_token_is_exchanged_for_a_new_pair(ada: Client) -> None:
     assert response.json["expires_in"] == 900
 
 
-def test_a_session_goes_on_from_pair_to_pair(ada: Client) -> None:
+def test_a_session_continues_over_several_refreshes(ada: Client) -> None:
     assert refreshed(refreshed(refreshed(ada))).get("/users/me").status_code == 200
 
 
-def test_a_refresh_leaves_the_access_token_of_before_alive(ada: Client) -> None:
+def test_a_refresh_leaves_the_previous_access_token_valid(ada: Client) -> None:
     refreshed(ada)
     assert ada.get("/users/me").status_code == 200
 
 
 @every_database
-def test_a_refresh_token_that_is_used_twice_ends_its_session_for_both(ada: Client) -> None:
+def test_a_second_use_of_a_refresh_token_ends_its_session(ada: Client) -> None:
     successor = refreshed(ada)
     status, body = problem(Client(ada.app, ada.refresh_token).post("/auth/refresh"))
     assert status == 401
@@ -58,7 +58,7 @@ def test_a_refresh_token_that_is_used_twice_ends_its_session_for_both(ada: Clien
     assert refresh_status(successor) == 401
 
 
-def test_a_refresh_token_that_is_used_twice_leaves_other_sessions_alone(app: Flask, ada: Client, bob: Client) -> None:
+def test_a_second_use_of_a_refresh_token_leaves_other_sessions_alone(app: Flask, ada: Client, bob: Client) -> None:
     phone = log_in(app, "ada@example.org")
     refreshed(ada)
     assert refresh_status(ada) == 401
@@ -67,17 +67,17 @@ def test_a_refresh_token_that_is_used_twice_leaves_other_sessions_alone(app: Fla
 
 
 @every_database
-def test_of_many_who_use_a_refresh_token_at_once_one_wins(ada: Client) -> None:
+def test_one_of_several_concurrent_refreshes_succeeds(ada: Client) -> None:
     statuses = at_once(lambda: refresh_status(ada), times=4)
     assert sorted(statuses) == [200, 401, 401, 401]
     assert ada.get("/users/me").status_code == 401
 
 
-def test_an_access_token_does_not_refresh(ada: Client) -> None:
+def test_an_access_token_cannot_refresh(ada: Client) -> None:
     assert problem(ada.post("/auth/refresh"))[0] == 401
 
 
-def test_a_refresh_token_opens_nothing_else(ada: Client) -> None:
+def test_a_refresh_token_is_refused_elsewhere(ada: Client) -> None:
     with_refresh_token = Client(ada.app, ada.refresh_token)
     assert problem(with_refresh_token.get("/users/me"))[0] == 401
     assert problem(with_refresh_token.post("/auth/logout"))[0] == 401
@@ -85,33 +85,33 @@ def test_a_refresh_token_opens_nothing_else(ada: Client) -> None:
 
 
 @every_database
-def test_a_logout_kills_access_and_refresh_token_at_once(ada: Client) -> None:
+def test_a_logout_invalidates_access_and_refresh_token_immediately(ada: Client) -> None:
     response = ada.post("/auth/logout")
     assert (response.status_code, response.data) == (204, b"")
     assert ada.get("/users/me").status_code == 401
     assert refresh_status(ada) == 401
 
 
-def test_a_logout_kills_every_pair_of_its_session(ada: Client) -> None:
+def test_a_logout_invalidates_every_pair_of_its_session(ada: Client) -> None:
     successor = refreshed(ada)
     successor.post("/auth/logout")
     assert ada.get("/users/me").status_code == 401
     assert refresh_status(successor) == 401
 
 
-def test_who_is_logged_out_cannot_log_out_again(ada: Client) -> None:
+def test_a_second_logout_gets_401(ada: Client) -> None:
     ada.post("/auth/logout")
     assert problem(ada.post("/auth/logout"))[0] == 401
 
 
 @every_database
-def test_a_session_that_has_expired_is_over_for_both_tokens(app: Flask, ada: Client) -> None:
+def test_an_expired_session_invalidates_both_tokens(app: Flask, ada: Client) -> None:
     end_sessions_in(app, timedelta(seconds=-1))
     assert ada.get("/users/me").status_code == 401
     assert refresh_status(ada) == 401
 
 
-def test_a_refresh_prolongs_its_session(app: Flask, ada: Client) -> None:
+def test_a_refresh_extends_its_session(app: Flask, ada: Client) -> None:
     end_sessions_in(app, timedelta(minutes=1))
     refreshed(ada)
     with app.app_context():

@@ -14,8 +14,8 @@ def account(**fields: Any) -> dict[str, Any]:
 
 
 @every_database
-def test_a_new_account_is_answered_without_its_password(anyone: Client) -> None:
-    response = anyone.post("/auth/signup", json=account(name="Ada 👩‍💻 Łovelace"))
+def test_a_signup_returns_the_account_without_its_password(anonymous: Client) -> None:
+    response = anonymous.post("/auth/signup", json=account(name="Ada 👩‍💻 Łovelace"))
     assert response.status_code == 201
     user = response.json
     assert user.pop("id") > 0
@@ -30,17 +30,17 @@ def test_a_new_account_is_answered_without_its_password(anyone: Client) -> None:
 
 
 @every_database
-def test_an_email_that_is_taken_answers_409_in_any_case_of_letters(ada: Client, anyone: Client) -> None:
-    assert problem(anyone.post("/auth/signup", json=account(email="ADA@Example.org")))[0] == 409
+def test_a_taken_email_gets_409_in_any_case(ada: Client, anonymous: Client) -> None:
+    assert problem(anonymous.post("/auth/signup", json=account(email="ADA@Example.org")))[0] == 409
 
 
 @every_database
-def test_emails_that_differ_in_an_accent_are_two_accounts(ada: Client, anyone: Client) -> None:
-    assert anyone.post("/auth/signup", json=account(email="adá@example.org")).status_code == 201
+def test_emails_that_differ_in_an_accent_are_two_accounts(ada: Client, anonymous: Client) -> None:
+    assert anonymous.post("/auth/signup", json=account(email="adá@example.org")).status_code == 201
 
 
 @every_database
-def test_of_two_signups_with_one_email_at_once_one_is_answered_409(app: Flask) -> None:
+def test_one_of_two_concurrent_signups_with_one_email_gets_409(app: Flask) -> None:
     responses = at_once(lambda: Client(app).post("/auth/signup", json=account()))
     assert sorted(response.status_code for response in responses) == [201, 409]
 
@@ -61,19 +61,19 @@ def test_of_two_signups_with_one_email_at_once_one_is_answered_409(app: Flask) -
         ("role", "admin"),
     ],
 )
-def test_a_field_that_is_not_valid_is_named(anyone: Client, field: str, value: Any) -> None:
-    status, body = problem(anyone.post("/auth/signup", json=account(**{field: value})))
+def test_an_invalid_field_is_named(anonymous: Client, field: str, value: Any) -> None:
+    status, body = problem(anonymous.post("/auth/signup", json=account(**{field: value})))
     assert status == 422
     assert list(body["errors"]) == [field]
 
 
-def test_every_missing_field_is_named(anyone: Client) -> None:
-    status, body = problem(anyone.post("/auth/signup", json={}))
+def test_every_missing_field_is_named(anonymous: Client) -> None:
+    status, body = problem(anonymous.post("/auth/signup", json={}))
     assert status == 422
     assert sorted(body["errors"]) == ["email", "name", "password"]
 
 
 @pytest.mark.parametrize("password", ["8 chars.", "x" * 128, "  spaces around  ", "пароль 密码 🔑"])
-def test_any_characters_make_a_password(app: Flask, password: str) -> None:
+def test_a_password_may_contain_any_characters(app: Flask, password: str) -> None:
     sign_up(app, "ada@example.org", password)
     assert log_in(app, "ada@example.org", password).get("/users/me").status_code == 200

@@ -72,14 +72,14 @@ def assert_nobody(app: Flask, token: str, path: str = "/users/me", method: str =
     assert response.headers["WWW-Authenticate"].startswith("Bearer")
 
 
-def test_a_token_that_is_signed_and_complete_is_taken(app: Flask, ada: Client) -> None:
+def test_a_signed_and_complete_token_is_accepted(app: Flask, ada: Client) -> None:
     forged = jwt.encode(claims_of(ada.token), app.config["SECRET_KEY"], "HS256")
     assert Client(app, forged).get("/users/me").status_code == 200
 
 
 @every_database
 @pytest.mark.parametrize("change", CLAIMS.values(), ids=CLAIMS)
-def test_a_token_with_other_claims_is_refused(app: Flask, ada: Client, change: Callable[[Claims], Claims]) -> None:
+def test_a_token_with_invalid_claims_is_refused(app: Flask, ada: Client, change: Callable[[Claims], Claims]) -> None:
     account = {"email": "bob@example.org", "password": PASSWORD, "name": "Bob"}
     assert ada.post("/auth/signup", json=account).status_code == 201
     claims = change(claims_of(ada.token))
@@ -107,25 +107,25 @@ def test_a_token_of_another_key_or_algorithm_is_refused(app: Flask, ada: Client)
 
 
 @pytest.mark.parametrize("token", GARBAGE.values(), ids=GARBAGE)
-def test_garbage_is_no_token(app: Flask, token: str) -> None:
+def test_garbage_is_refused_as_a_token(app: Flask, token: str) -> None:
     response = Client(app).get("/users/me", headers={"Authorization": f"Bearer {token}"})
     assert problem(response)[0] == 401
 
 
 @pytest.mark.parametrize("value", ["", "Bearer", "Basic YTpi", "Basic \xff", "Digest a=b", "bearer a b c", "{}"])
-def test_another_way_to_say_who_asks_is_refused(app: Flask, value: str) -> None:
+def test_other_authorization_headers_are_refused(app: Flask, value: str) -> None:
     assert problem(Client(app).get("/users/me", headers={"Authorization": value}))[0] == 401
 
 
 @every_database
-def test_each_token_is_good_for_its_own_purpose_only(app: Flask, ada: Client) -> None:
+def test_access_and_refresh_tokens_are_not_interchangeable(app: Flask, ada: Client) -> None:
     assert_nobody(app, ada.refresh_token or "")
     assert_nobody(app, ada.token or "", "/auth/refresh", "POST")
 
 
 @every_database
 @pytest.mark.parametrize("jti", [None, 5, "", "0" * 32], ids=str)
-def test_a_refresh_token_without_its_own_id_does_not_refresh(app: Flask, ada: Client, jti: Any) -> None:
+def test_a_refresh_token_with_another_id_is_refused(app: Flask, ada: Client, jti: Any) -> None:
     claims = claims_of(ada.refresh_token) | {"jti": jti}
     signed = jwt.api_jws.encode(json.dumps(claims).encode(), app.config["SECRET_KEY"], "HS256")
     assert_nobody(app, signed, "/auth/refresh", "POST")

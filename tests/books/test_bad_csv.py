@@ -81,7 +81,7 @@ READ: dict[str, tuple[str, int, Faults]] = {
 
 @every_database
 @pytest.mark.parametrize(("file", "reason"), REFUSED.values(), ids=REFUSED)
-def test_what_is_no_such_file_is_refused_with_its_reason(ada: Client, file: bytes, reason: str) -> None:
+def test_an_unusable_file_is_refused_with_the_reason(ada: Client, file: bytes, reason: str) -> None:
     response = ada.import_csv(file)
     assert problem(response)[0] == 422
     assert list(response.json["errors"]) == ["file"]
@@ -91,7 +91,7 @@ def test_what_is_no_such_file_is_refused_with_its_reason(ada: Client, file: byte
 
 @every_database
 @pytest.mark.parametrize(("file", "books", "faults"), READ.values(), ids=READ)
-def test_what_is_wrong_in_a_row_is_told_with_its_line(
+def test_errors_in_rows_are_reported_with_their_lines(
     ada: Client, run_jobs: Callable[[], None], file: str, books: int, faults: Faults
 ) -> None:
     accepted = ada.import_csv(file.encode())
@@ -113,7 +113,7 @@ FORMS: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize(("form", "field"), FORMS.values(), ids=FORMS)
-def test_a_form_must_hold_the_file_and_nothing_else(ada: Client, form: dict[str, Any], field: str) -> None:
+def test_a_form_must_contain_the_file_and_nothing_else(ada: Client, form: dict[str, Any], field: str) -> None:
     response = ada.post("/books/imports", data=form, content_type="multipart/form-data")
     assert problem(response)[0] == 422
     assert field in response.json["errors"]
@@ -121,7 +121,7 @@ def test_a_form_must_hold_the_file_and_nothing_else(ada: Client, form: dict[str,
 
 
 @pytest.mark.parametrize("content_type", ["multipart/form-data", "multipart/form-data; boundary=\xff"])
-def test_a_form_that_cannot_be_read_is_refused(ada: Client, content_type: str) -> None:
+def test_an_unreadable_form_is_refused(ada: Client, content_type: str) -> None:
     assert problem(ada.post("/books/imports", data=b"--x\r\n", content_type=content_type))[0] == 422
     assert has_nothing(ada)
 
@@ -132,7 +132,7 @@ def rows_of(text: str) -> list[csv_files.Row]:
 
 @settings(deadline=None)
 @given(st.text(st.sampled_from('ab,"\n\r ;\ufeff\u2028é'), max_size=60))
-def test_whatever_follows_the_header_is_read_line_by_line(text: str) -> None:
+def test_any_text_after_the_header_is_parsed_line_by_line(text: str) -> None:
     lines = [row.line for row in rows_of(HEADER + text)]
     assert lines == sorted(set(lines))
     assert all(1 < line <= 1 + len(io.StringIO(text, newline=None).readlines()) for line in lines)
@@ -140,7 +140,7 @@ def test_whatever_follows_the_header_is_read_line_by_line(text: str) -> None:
 
 @settings(deadline=None)
 @given(st.binary(max_size=80) | st.text(max_size=80).map(str.encode))
-def test_any_bytes_are_read_or_refused(data: bytes) -> None:
+def test_any_bytes_are_parsed_or_refused(data: bytes) -> None:
     for file in (data, HEADER.encode() + data):
         try:
             csv_files.check(file)
@@ -154,12 +154,12 @@ cells = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"
 
 @settings(deadline=None)
 @given(st.lists(st.tuples(cells, cells, cells, cells, cells)))
-def test_a_written_file_reads_back_equal(table: list[tuple[str, ...]]) -> None:
+def test_a_written_file_parses_back_equal(table: list[tuple[str, ...]]) -> None:
     text = csv_files.write([csv_files.COLUMNS, *table])
     assert [tuple(row.cells.values()) for row in rows_of(text)] == table
 
 
-def test_a_book_of_bad_rows_only_costs_no_book_that_is_there(ada: Client, run_jobs: Callable[[], None]) -> None:
+def test_an_import_of_bad_rows_leaves_existing_books_alone(ada: Client, run_jobs: Callable[[], None]) -> None:
     kept = ada.post("/books", json=book()).json
     ada.import_csv(f'{HEADER}"Emma,J,{EMMA}\nEmma,,{EMMA}\n,J,{EMMA}\n')
     run_jobs()

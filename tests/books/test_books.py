@@ -19,7 +19,7 @@ def add(client: Client, **fields: Any) -> str:
 
 
 @every_database
-def test_a_book_that_was_added_can_be_read(ada: Client) -> None:
+def test_a_created_book_can_be_read(ada: Client) -> None:
     created = ada.post("/books", json=book(isbn="0-14-143958-0"))
     assert created.status_code == 201
     assert created.json["isbn"] == "9780141439587"
@@ -29,7 +29,7 @@ def test_a_book_that_was_added_can_be_read(ada: Client) -> None:
 
 
 @every_database
-def test_a_book_has_all_that_was_sent_and_its_moments(ada: Client) -> None:
+def test_a_book_has_the_fields_that_were_sent_and_its_timestamps(ada: Client) -> None:
     sent = book(title="Die Vermessung der Welt 🌍", author="Kehlmann, Daniel", year=2005, language="de-DE")
     created = ada.post("/books", json=sent).json
     assert created.pop("id") > 0
@@ -39,7 +39,7 @@ def test_a_book_has_all_that_was_sent_and_its_moments(ada: Client) -> None:
 
 
 @every_database
-def test_year_and_language_may_be_missing(ada: Client) -> None:
+def test_year_and_language_are_optional(ada: Client) -> None:
     created = ada.post("/books", json={"title": "Emma", "author": "Jane Austen", "isbn": isbn(1)}).json
     assert (created["year"], created["language"]) == (None, None)
 
@@ -86,7 +86,7 @@ def test_an_isbn_is_stored_as_isbn_13(ada: Client, given: str, stored: str) -> N
         ("publisher", "John Murray"),
     ],
 )
-def test_a_field_that_is_not_valid_is_named(ada: Client, field: str, value: Any) -> None:
+def test_an_invalid_field_is_named(ada: Client, field: str, value: Any) -> None:
     added = add(ada, isbn=isbn(1))
     for response in (ada.post("/books", json=book(**{field: value})), ada.patch(added, json={field: value})):
         status, body = problem(response)
@@ -99,31 +99,31 @@ def test_a_field_that_is_not_valid_is_named(ada: Client, field: str, value: Any)
     "fields",
     [{"title": "x"}, {"title": "📚" * 500}, {"author": "é" * 1000}, {"year": -3000}, {"year": 0}, {"year": 2100}],
 )
-def test_the_bounds_are_within(ada: Client, fields: dict[str, Any]) -> None:
+def test_the_bounds_are_inclusive(ada: Client, fields: dict[str, Any]) -> None:
     assert ada.get(add(ada, **fields)).json.items() >= fields.items()
 
 
 @every_database
-def test_an_isbn_that_the_user_has_answers_409(ada: Client) -> None:
+def test_a_duplicate_isbn_gets_409(ada: Client) -> None:
     add(ada, isbn="978-0-14-143958-7")
     assert problem(ada.post("/books", json=book(isbn="0141439580", title="Another")))[0] == 409
     assert [item["title"] for item in ada.get("/books").json["items"]] == ["Emma"]
 
 
 @every_database
-def test_of_two_who_add_an_isbn_at_once_one_is_answered_409(app: Flask, ada: Client) -> None:
+def test_one_of_two_concurrent_creations_with_one_isbn_gets_409(app: Flask, ada: Client) -> None:
     responses = at_once(lambda: Client(app, ada.token).post("/books", json=book()))
     assert sorted(response.status_code for response in responses) == [201, 409]
 
 
 @every_database
-def test_two_users_may_have_the_same_isbn(ada: Client, bob: Client) -> None:
+def test_two_users_can_have_the_same_isbn(ada: Client, bob: Client) -> None:
     add(ada)
     add(bob)
 
 
 @every_database
-def test_a_partial_change_leaves_the_rest_as_it_is(ada: Client) -> None:
+def test_a_partial_update_leaves_the_other_fields_alone(ada: Client) -> None:
     added = add(ada)
     before = ada.get(added).json
     changed = ada.patch(added, json={"title": "Persuasion"})
@@ -134,7 +134,7 @@ def test_a_partial_change_leaves_the_rest_as_it_is(ada: Client) -> None:
 
 
 @every_database
-def test_every_field_can_be_changed_at_once(ada: Client) -> None:
+def test_all_fields_can_be_updated_together(ada: Client) -> None:
     added = add(ada)
     fields = {"title": "T", "author": "A", "isbn": isbn(1), "year": 1, "language": "fr"}
     assert ada.patch(added, json=fields).json.items() >= fields.items()
@@ -147,7 +147,7 @@ def test_year_and_language_can_be_cleared(ada: Client) -> None:
     assert (changed["year"], changed["language"]) == (None, None)
 
 
-def test_no_change_is_no_error_and_no_new_state(ada: Client) -> None:
+def test_an_update_without_changes_keeps_the_etag(ada: Client) -> None:
     added = add(ada)
     before = ada.get(added)
     for changes in ({}, {"title": before.json["title"]}):
@@ -157,7 +157,7 @@ def test_no_change_is_no_error_and_no_new_state(ada: Client) -> None:
 
 
 @every_database
-def test_a_change_to_an_isbn_that_the_user_has_answers_409(ada: Client) -> None:
+def test_an_update_to_a_duplicate_isbn_gets_409(ada: Client) -> None:
     add(ada, isbn=isbn(1))
     added = add(ada, isbn=isbn(2))
     assert problem(ada.patch(added, json={"isbn": isbn(1), "title": "Another"}))[0] == 409
@@ -165,7 +165,7 @@ def test_a_change_to_an_isbn_that_the_user_has_answers_409(ada: Client) -> None:
 
 
 @every_database
-def test_a_deleted_book_is_gone_and_its_isbn_free(ada: Client) -> None:
+def test_a_deleted_book_is_gone_and_its_isbn_can_be_reused(ada: Client) -> None:
     added = add(ada)
     response = ada.delete(added)
     assert (response.status_code, response.data) == (204, b"")
@@ -174,13 +174,13 @@ def test_a_deleted_book_is_gone_and_its_isbn_free(ada: Client) -> None:
 
 
 @pytest.mark.parametrize("book_id", ["0", "01", "-1", "x", "1.5", "9" * 18, "9" * 19, "٣"])
-def test_an_id_that_no_book_has_is_not_found(ada: Client, book_id: str) -> None:
+def test_an_unknown_id_gets_404(ada: Client, book_id: str) -> None:
     assert problem(ada.get(f"/books/{book_id}"))[0] == 404
 
 
 @every_database
 @pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
-def test_anothers_book_looks_like_none(ada: Client, bob: Client, method: str) -> None:
+def test_another_users_book_gets_the_404_of_an_unknown_id(ada: Client, bob: Client, method: str) -> None:
     added = add(ada)
     body = {"json": {"title": "Mine"}} if method == "PATCH" else {}
     theirs = problem(bob.open(method, added, **body))
@@ -190,7 +190,7 @@ def test_anothers_book_looks_like_none(ada: Client, bob: Client, method: str) ->
 
 
 @pytest.mark.parametrize("header", ["If-Match", "If-None-Match"])
-def test_anothers_book_looks_like_none_whatever_the_entity_tag(ada: Client, bob: Client, header: str) -> None:
+def test_another_users_book_gets_404_whatever_the_entity_tag(ada: Client, bob: Client, header: str) -> None:
     added = add(ada)
     for tag in (ada.get(added).headers["ETag"], '"other"', "*"):
         assert problem(bob.get(added, headers={header: tag}))[0] == 404
@@ -209,12 +209,12 @@ def test_anothers_book_looks_like_none_whatever_the_entity_tag(ada: Client, bob:
         ("POST", "/books/imports"),
     ],
 )
-def test_nobody_has_a_shelf_without_a_token(anyone: Client, method: str, path: str) -> None:
-    assert problem(anyone.open(method, path))[0] == 401
+def test_books_require_a_token(anonymous: Client, method: str, path: str) -> None:
+    assert problem(anonymous.open(method, path))[0] == 401
 
 
 @every_database
-def test_a_book_that_is_as_the_client_knows_it_is_not_sent_again(ada: Client) -> None:
+def test_an_unchanged_book_gets_304(ada: Client) -> None:
     added = add(ada)
     etag = ada.get(added).headers["ETag"]
     for tags in (etag, f"W/{etag}", f'"other", {etag}', "*"):
@@ -224,7 +224,7 @@ def test_a_book_that_is_as_the_client_knows_it_is_not_sent_again(ada: Client) ->
 
 
 @every_database
-def test_a_book_that_has_changed_is_sent_again(ada: Client) -> None:
+def test_a_changed_book_is_sent_in_full(ada: Client) -> None:
     added = add(ada)
     etag = ada.get(added).headers["ETag"]
     changed = ada.patch(added, json={"title": "Persuasion"})
@@ -235,7 +235,7 @@ def test_a_book_that_has_changed_is_sent_again(ada: Client) -> None:
 
 
 @every_database
-def test_a_change_needs_the_state_that_it_names(ada: Client) -> None:
+def test_an_update_with_a_stale_if_match_gets_412(ada: Client) -> None:
     added = add(ada)
     seen = ada.get(added).headers["ETag"]
     assert ada.patch(added, json={"title": "First"}, headers={"If-Match": seen}).status_code == 200
@@ -244,7 +244,7 @@ def test_a_change_needs_the_state_that_it_names(ada: Client) -> None:
 
 
 @every_database
-def test_of_two_who_change_the_same_state_at_once_one_is_answered_412(app: Flask, ada: Client) -> None:
+def test_one_of_several_concurrent_updates_with_one_if_match_succeeds(app: Flask, ada: Client) -> None:
     added = add(ada)
     headers = {"If-Match": ada.get(added).headers["ETag"]}
     responses = at_once(
@@ -254,7 +254,7 @@ def test_of_two_who_change_the_same_state_at_once_one_is_answered_412(app: Flask
 
 
 @every_database
-def test_a_deletion_needs_the_state_that_it_names(ada: Client) -> None:
+def test_a_deletion_with_a_stale_if_match_gets_412(ada: Client) -> None:
     added = add(ada)
     seen = ada.get(added).headers["ETag"]
     now = ada.patch(added, json={"title": "Persuasion"}).headers["ETag"]
@@ -262,14 +262,14 @@ def test_a_deletion_needs_the_state_that_it_names(ada: Client) -> None:
     assert ada.delete(added, headers={"If-Match": f"{seen}, {now}"}).status_code == 204
 
 
-def test_any_state_will_do_for_a_star(ada: Client) -> None:
+def test_if_match_star_matches_any_state(ada: Client) -> None:
     added = add(ada)
     assert ada.patch(added, json={"title": "Persuasion"}, headers={"If-Match": "*"}).status_code == 200
     assert ada.delete(added, headers={"If-Match": "*"}).status_code == 204
     assert ada.delete(added, headers={"If-Match": "*"}).status_code == 404
 
 
-def test_a_weak_entity_tag_never_allows_a_change(ada: Client) -> None:
+def test_a_weak_entity_tag_never_matches_if_match(ada: Client) -> None:
     added = add(ada)
     weak = {"If-Match": f"W/{ada.get(added).headers['ETag']}"}
     assert problem(ada.patch(added, json={"title": "Persuasion"}, headers=weak))[0] == 412

@@ -10,7 +10,7 @@ ROWS = 3000
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"], indirect=True)
-def test_two_imports_of_the_same_books_at_once_add_them_once_in_one_attempt_each(app: Flask, ada: Client) -> None:
+def test_concurrent_imports_of_the_same_books_create_each_book_once(app: Flask, ada: Client) -> None:
     """Fails without a second try of the batch: a unique constraint ends the attempt of whoever comes second."""
     file = "\n".join(["title,author,isbn", *(f"Book {i},Somebody,{isbn(i)}" for i in range(ROWS))])
     jobs = [ada.import_csv(file).json["id"] for _ in range(2)]

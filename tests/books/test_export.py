@@ -27,7 +27,7 @@ def shelf(client: Client) -> list[dict[str, Any]]:
     return [{name: item[name] for name in COLUMNS} for item in items]
 
 
-def test_an_empty_shelf_is_a_header(ada: Client) -> None:
+def test_an_export_without_books_is_a_header(ada: Client) -> None:
     response = ada.get("/books/export")
     assert response.text == "title,author,isbn,year,language\r\n"
     assert response.content_type == "text/csv; charset=utf-8"
@@ -36,20 +36,20 @@ def test_an_empty_shelf_is_a_header(ada: Client) -> None:
 
 
 @every_database
-def test_only_the_users_own_books_are_exported_the_oldest_first(ada: Client, bob: Client) -> None:
+def test_an_export_contains_the_users_own_books_oldest_first(ada: Client, bob: Client) -> None:
     bob.post("/books", json=book(title="Bob's"))
     for number, title in enumerate(["b", "a"]):
         ada.post("/books", json=book(title=title, isbn=isbn(number)))
     assert [row[0] for row in exported(ada)] == ["title", "b", "a"]
 
 
-def test_what_is_not_known_is_an_empty_cell(ada: Client) -> None:
+def test_a_missing_value_is_exported_as_an_empty_cell(ada: Client) -> None:
     ada.post("/books", json={"title": "Emma", "author": "Jane Austen", "isbn": isbn(1)})
     assert exported(ada)[1:] == [["Emma", "Jane Austen", isbn(1), "", ""]]
 
 
 @every_database
-def test_an_export_can_be_imported_as_it_is(app: Flask, ada: Client, run_jobs: Callable[[], None]) -> None:
+def test_an_export_can_be_imported_unchanged(app: Flask, ada: Client, run_jobs: Callable[[], None]) -> None:
     titles = ['"quoted"', "a,b;c", "two\nlines", "two\r\nlines", "old\rMac", "=1+1", "📚 é", "\\", "'", '"', "\ufeffx"]
     for number, title in enumerate(titles):
         fields = {"title": title, "author": title, "isbn": isbn(number)}
@@ -67,7 +67,7 @@ def test_an_export_can_be_imported_as_it_is(app: Flask, ada: Client, run_jobs: C
 
 @every_database
 @pytest.mark.parametrize("size", [1000, 2001])
-def test_a_shelf_of_several_batches_is_exported_whole(app: Flask, ada: Client, size: int) -> None:
+def test_an_export_of_several_batches_is_complete(app: Flask, ada: Client, size: int) -> None:
     owner_id = ada.get("/users/me").json["id"]
     with app.app_context():
         db.session.add_all(Book(owner_id=owner_id, **book(isbn=isbn(number))) for number in range(size))

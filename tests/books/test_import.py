@@ -45,7 +45,7 @@ def shelf(client: Client) -> list[dict[str, Any]]:
 
 
 @every_database
-def test_an_upload_is_answered_with_the_job_that_waits(ada: Client) -> None:
+def test_an_upload_returns_a_queued_job(ada: Client) -> None:
     response = ada.import_csv(HEADER)
     assert response.status_code == 202
     job = response.json
@@ -65,7 +65,7 @@ def test_an_upload_is_answered_with_the_job_that_waits(ada: Client) -> None:
 
 
 @every_database
-def test_the_job_tells_how_it_went(ada: Client, run_jobs: Callable[[], None]) -> None:
+def test_a_finished_import_reports_progress_and_result(ada: Client, run_jobs: Callable[[], None]) -> None:
     location = ada.import_csv(f"{HEADER}Emma,Jane Austen,{isbn(1)},1815,eng\nNo ISBN,Nobody,,,\n").headers["Location"]
     run_jobs()
     job = ada.open("GET", f"~{location}").json
@@ -83,7 +83,7 @@ def test_the_job_tells_how_it_went(ada: Client, run_jobs: Callable[[], None]) ->
 
 
 @every_database
-def test_a_new_book_is_added_with_every_column(ada: Client, imported: Import) -> None:
+def test_a_new_book_is_imported_with_every_column(ada: Client, imported: Import) -> None:
     assert counts(imported(f"{HEADER}Война и мир 📚,Лев Толстой,{isbn(1)},1869,ru\n")) == (1, 0, 0, 0)
     assert shelf(ada) == [book(title="Война и мир 📚", author="Лев Толстой", isbn=isbn(1), year=1869, language="ru")]
 
@@ -98,7 +98,7 @@ def test_rows_are_upserted_by_isbn(ada: Client, imported: Import) -> None:
 
 
 @every_database
-def test_a_file_that_is_sent_again_changes_nothing(ada: Client, imported: Import) -> None:
+def test_a_second_import_of_a_file_changes_nothing(ada: Client, imported: Import) -> None:
     file = HEADER + "".join(f"Title {number},Author,{isbn(number)},{number},\n" for number in range(30))
     assert counts(imported(file)) == (30, 0, 0, 0)
     before = ada.get("/books?limit=100").json
@@ -106,7 +106,7 @@ def test_a_file_that_is_sent_again_changes_nothing(ada: Client, imported: Import
     assert ada.get("/books?limit=100").json == before
 
 
-def test_an_update_makes_a_new_entity_tag_and_no_update_does_not(ada: Client, imported: Import) -> None:
+def test_an_import_changes_the_etag_of_updated_books_only(ada: Client, imported: Import) -> None:
     created = ada.post("/books", json=book(isbn=isbn(1)))
     location = "~" + created.headers["Location"]
     imported(f"{HEADER}Emma,Jane Austen,{isbn(1)},1815,eng\n")
@@ -116,20 +116,20 @@ def test_an_update_makes_a_new_entity_tag_and_no_update_does_not(ada: Client, im
 
 
 @every_database
-def test_nobody_elses_books_are_touched(ada: Client, bob: Client, imported: Import) -> None:
+def test_an_import_leaves_other_users_books_alone(ada: Client, bob: Client, imported: Import) -> None:
     bob.post("/books", json=book(isbn=isbn(1), title="Bob's"))
     assert counts(imported(f"{HEADER}Ada's,Author,{isbn(1)},,\n")) == (1, 0, 0, 0)
     assert [item["title"] for item in shelf(bob)] == ["Bob's"]
 
 
 @every_database
-def test_of_an_isbn_that_comes_twice_the_last_row_counts(ada: Client, imported: Import) -> None:
+def test_the_last_row_of_a_repeated_isbn_wins(ada: Client, imported: Import) -> None:
     rows = [f"{title},Author,{isbn(1)},,\n" for title in ("First", "Second", "Second")]
     assert counts(imported(HEADER + "".join(rows))) == (1, 1, 1, 0)
     assert [item["title"] for item in shelf(ada)] == ["Second"]
 
 
-def test_an_isbn_that_comes_twice_may_be_batches_apart(
+def test_a_repeated_isbn_may_be_in_another_batch(
     ada: Client, imported: Import, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tasks, "BATCH", 1)
@@ -138,7 +138,7 @@ def test_an_isbn_that_comes_twice_may_be_batches_apart(
 
 
 @every_database
-def test_isbn_10_and_isbn_13_of_a_book_are_one_book(ada: Client, imported: Import) -> None:
+def test_isbn_10_and_isbn_13_identify_the_same_book(ada: Client, imported: Import) -> None:
     rows = [f"Emma,Jane Austen,{number},1815,eng\n" for number in ("0-14-143958-0", "978-0-14-143958-7", "0141439580")]
     assert counts(imported(HEADER + "".join(rows))) == (1, 0, 2, 0)
     assert shelf(ada) == [book(isbn="9780141439587")]
@@ -153,7 +153,7 @@ def test_an_absent_year_column_keeps_the_year_and_an_empty_cell_clears_it(ada: C
     assert shelf(ada) == [book(isbn=isbn(1), year=None, language=None)]
 
 
-def test_columns_come_in_any_order_and_others_are_ignored(ada: Client, imported: Import) -> None:
+def test_columns_may_be_in_any_order_and_unknown_ones_are_ignored(ada: Client, imported: Import) -> None:
     file = f"rating,ISBN, Author ,note,title,note\n5,{isbn(1)},Jane Austen,a,Emma,b\n"
     assert counts(imported(file)) == (1, 0, 0, 0)
     assert shelf(ada) == [book(isbn=isbn(1), year=None, language=None)]
@@ -161,14 +161,16 @@ def test_columns_come_in_any_order_and_others_are_ignored(ada: Client, imported:
 
 @pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("last", ["", "the ending"])
-def test_a_byte_order_mark_and_any_line_endings_are_fine(ada: Client, imported: Import, ending: str, last: str) -> None:
+def test_a_byte_order_mark_and_any_line_endings_are_accepted(
+    ada: Client, imported: Import, ending: str, last: str
+) -> None:
     lines = ["title,author,isbn", f"Emma,Jane Austen,{isbn(1)}", f"Émile,Rousseau,{isbn(2)}"]
     result = imported((ending.join(lines) + (ending if last else "")).encode("utf-8-sig"))
     assert counts(result) == (2, 0, 0, 0)
     assert [item["title"] for item in shelf(ada)] == ["Emma", "Émile"]
 
 
-def test_the_file_may_come_as_a_form_field(ada: Client, run_jobs: Callable[[], None]) -> None:
+def test_the_file_can_be_a_form_field(ada: Client, run_jobs: Callable[[], None]) -> None:
     file = io.BytesIO(f"title,author,isbn\nEmma,Jane Austen,{isbn(1)}\n".encode())
     response = ada.post("/books/imports", data={"file": (file, "books.csv", "text/csv")})
     assert response.status_code == 202
@@ -183,7 +185,7 @@ def test_a_form_without_the_field_is_refused(ada: Client) -> None:
 
 
 @pytest.mark.parametrize("content_type", ["application/json", "text/plain", "application/octet-stream", None])
-def test_a_body_of_another_type_is_refused(ada: Client, content_type: str | None) -> None:
+def test_other_content_types_get_415(ada: Client, content_type: str | None) -> None:
     response = ada.post("/books/imports", data=HEADER, content_type=content_type)
     assert problem(response)[0] == 415
 
@@ -206,14 +208,14 @@ def test_a_body_of_another_type_is_refused(ada: Client, content_type: str | None
         (b'{"title": "Emma"}', "title, author, isbn"),
     ],
 )
-def test_what_is_no_csv_with_the_columns_is_refused(ada: Client, file: bytes, reason: str) -> None:
+def test_a_file_without_the_columns_is_refused(ada: Client, file: bytes, reason: str) -> None:
     status, body = problem(ada.import_csv(file))
     assert status == 422
     assert reason in body["errors"]["file"][0]
     assert ada.get("/jobs").json["items"] == []
 
 
-def test_a_header_alone_is_an_import_of_nothing(ada: Client, imported: Import) -> None:
+def test_a_file_without_rows_is_accepted(ada: Client, imported: Import) -> None:
     assert imported(HEADER) == {"created": 0, "updated": 0, "unchanged": 0, "rejected": 0, "errors": []}
 
 
@@ -236,7 +238,7 @@ def test_a_header_alone_is_an_import_of_nothing(ada: Client, imported: Import) -
         (f"{'x' * 200_000},Jane Austen,{isbn(1)},,", ["row"]),
     ],
 )
-def test_a_row_that_is_no_book_is_rejected_with_its_line_and_fields(
+def test_an_invalid_row_is_rejected_with_its_line_and_fields(
     ada: Client, imported: Import, row: str, fields: list[str]
 ) -> None:
     result = imported(f"{HEADER}Kim,Rudyard Kipling,{isbn(2)},1901,eng\n{row}\nMore,Author,{isbn(3)},,\n")
@@ -245,13 +247,13 @@ def test_a_row_that_is_no_book_is_rejected_with_its_line_and_fields(
     assert [item["title"] for item in shelf(ada)] == ["Kim", "More"]
 
 
-def test_blank_lines_are_no_rows_and_count_as_lines(imported: Import) -> None:
+def test_blank_lines_are_skipped_but_counted(imported: Import) -> None:
     result = imported(f"{HEADER}\nEmma,Jane Austen,{isbn(1)},,\n\n\nNo ISBN,Nobody,,,\n\n")
     assert counts(result) == (1, 0, 0, 1)
     assert [error["line"] for error in result["errors"]] == [6]
 
 
-def test_a_quoted_cell_may_have_many_lines_and_its_row_is_at_the_first(ada: Client, imported: Import) -> None:
+def test_a_multiline_row_is_reported_at_its_first_line(ada: Client, imported: Import) -> None:
     result = imported(
         HEADER
         + f'"Two\nlines, ""quoted""",Author,{isbn(1)},,\n'
@@ -263,14 +265,14 @@ def test_a_quoted_cell_may_have_many_lines_and_its_row_is_at_the_first(ada: Clie
     assert [item["title"] for item in shelf(ada)] == ['Two\nlines, "quoted"']
 
 
-def test_a_quote_that_is_never_closed_costs_only_its_own_line(ada: Client, imported: Import) -> None:
+def test_an_unclosed_quote_rejects_only_its_own_line(ada: Client, imported: Import) -> None:
     result = imported(f'{HEADER}"Emma,Jane Austen,{isbn(1)},,\nKim,Author,{isbn(2)},,\nLast,Author,{isbn(3)},,\n')
     assert counts(result) == (2, 0, 0, 1)
     assert [(error["line"], error["field"]) for error in result["errors"]] == [(2, "row")]
     assert [item["title"] for item in shelf(ada)] == ["Kim", "Last"]
 
 
-def test_a_row_of_more_than_100_lines_is_given_up(ada: Client, imported: Import) -> None:
+def test_a_row_of_more_than_100_lines_is_rejected(ada: Client, imported: Import) -> None:
     """Were each row read to the end of a file whose quotes are never closed, a large file would take days."""
     longest = "\n" * 99
     result = imported(f'{HEADER}"Long{longest}title",Author,{isbn(1)},,\n' + 'a",b,"\n' * 300)
@@ -279,7 +281,7 @@ def test_a_row_of_more_than_100_lines_is_given_up(ada: Client, imported: Import)
 
 
 @every_database
-def test_of_many_errors_the_first_100_are_told(imported: Import) -> None:
+def test_only_the_first_100_errors_are_reported(imported: Import) -> None:
     result = imported(HEADER + "Emma,Jane Austen,,x,\n" * 700)
     assert counts(result) == (0, 0, 0, 700)
     assert [error["line"] for error in result["errors"]] == [line for line in range(2, 52) for _ in ("isbn", "year")]
@@ -295,7 +297,7 @@ def test_an_import_of_several_batches_and_parts_is_complete(ada: Client, importe
 
 
 @every_database
-def test_an_import_that_breaks_off_goes_on_where_it_was_and_counts_nothing_twice(
+def test_an_interrupted_import_resumes_and_counts_each_row_once(
     ada: Client, run_jobs: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[int] = []
@@ -323,7 +325,7 @@ def test_an_import_that_breaks_off_goes_on_where_it_was_and_counts_nothing_twice
     assert len(calls) == 6
 
 
-def test_the_file_is_not_kept_once_it_is_imported(app: Flask, imported: Import) -> None:
+def test_the_file_is_deleted_after_the_import(app: Flask, imported: Import) -> None:
     imported(HEADER)
     with app.app_context():
         assert db.session.scalar(select(func.count()).select_from(JobInput)) == 0

@@ -46,7 +46,7 @@ def readme_table() -> list[list[str]]:
     return [[cell.strip() for cell in row] for row in rows]
 
 
-def test_settings_read_exactly_the_variables_that_are_promised() -> None:
+def test_settings_read_exactly_the_documented_variables() -> None:
     assert {name.upper() for name in Settings.model_fields} - {"RELEASE"} == VARIABLES
 
 
@@ -65,7 +65,7 @@ def test_each_variable_of_the_example_has_a_comment_above_it() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(name for name in VARIABLES - {"LOG_FORMAT"} if has_default(name)))
-def test_a_default_that_the_example_shows_is_the_real_one(name: str) -> None:
+def test_defaults_in_the_example_are_correct(name: str) -> None:
     assert SHOWN[name] == str(DEFAULTS[name])
 
 
@@ -78,7 +78,7 @@ def test_the_example_sets_only_what_a_fresh_clone_needs() -> None:
     }
 
 
-def test_every_value_of_the_example_is_accepted_but_the_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_value_of_the_example_except_the_secret_is_valid(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in SHOWN.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(InvalidSettings, match=r"\A.*\n  SECRET_KEY is a placeholder.*\n.*\Z"):
@@ -87,22 +87,22 @@ def test_every_value_of_the_example_is_accepted_but_the_secret(monkeypatch: pyte
     assert load_settings().log_format == SHOWN["LOG_FORMAT"]
 
 
-def test_no_value_of_the_example_has_what_readers_of_env_files_disagree_on() -> None:
+def test_values_of_the_example_are_portable_between_env_file_readers() -> None:
     assert [line for line in EXAMPLE if LINE.fullmatch(line) and re.search(r"[\s'\"$`\\]|=.*#", line)] == []
 
 
-def test_setup_finds_the_placeholder_that_it_replaces() -> None:
+def test_bin_setup_knows_the_placeholder_of_the_example() -> None:
     assert f"SECRET_KEY={ACTIVE['SECRET_KEY']}" in EXAMPLE
     assert "/${line}change-me/" in (ROOT / "bin" / "setup").read_text()
 
 
-def test_the_readme_names_exactly_the_variables() -> None:
+def test_the_readme_lists_exactly_the_variables() -> None:
     names = [re.fullmatch(r"`([A-Z_]+)`", row[0]) for row in readme_table()]
     assert sorted(name[1] if name else "no name" for name in names) == sorted(VARIABLES)
 
 
 @pytest.mark.parametrize("name", sorted(VARIABLES))
-def test_the_readme_tells_the_real_default(name: str) -> None:
+def test_defaults_in_the_readme_are_correct(name: str) -> None:
     (default,) = [row[-1].replace("`", "") for row in readme_table() if row[0] == f"`{name}`"]
     if has_default(name):
         assert default == str(DEFAULTS[name])
@@ -110,7 +110,7 @@ def test_the_readme_tells_the_real_default(name: str) -> None:
         assert (default == "required") == (DEFAULTS[name] is PydanticUndefined)
 
 
-def test_both_files_name_the_same_python() -> None:
+def test_runtime_txt_and_python_version_agree() -> None:
     """Heroku's classic buildpack reads runtime.txt; pyenv, uv and bin/setup read .python-version."""
     runtime = (ROOT / "runtime.txt").read_text()
     assert re.fullmatch(r"python-3\.\d+(\.\d+)?\n", runtime)

@@ -75,12 +75,12 @@ def test_an_optional_variable_has_its_default(load: Load, name: str, default: ob
 
 @pytest.mark.parametrize("name", REQUIRED)
 @pytest.mark.parametrize("value", [None, ""], ids=["unset", "empty"])
-def test_a_required_variable_must_be_there(load: Load, name: str, value: str | None) -> None:
+def test_a_required_variable_must_be_set(load: Load, name: str, value: str | None) -> None:
     assert faults(refusal(load, **{name: value})) == {name: "is required"}
 
 
 @pytest.mark.parametrize(("name", "bound"), [(name, bound) for name, ends in BOUNDS.items() for bound in ends])
-def test_a_number_may_reach_its_bounds(load: Load, name: str, bound: int) -> None:
+def test_the_bounds_of_a_number_are_valid(load: Load, name: str, bound: int) -> None:
     assert getattr(load(**{name: str(bound)}), name.lower()) == bound
 
 
@@ -88,7 +88,7 @@ def test_a_number_may_reach_its_bounds(load: Load, name: str, bound: int) -> Non
     ("name", "value"),
     [(name, str(value)) for name, (low, high) in BOUNDS.items() for value in (low - 1, high + 1, "-1", "x", "2.5")],
 )
-def test_a_number_must_keep_within_its_bounds(load: Load, name: str, value: str) -> None:
+def test_a_number_outside_its_bounds_is_refused(load: Load, name: str, value: str) -> None:
     assert list(faults(refusal(load, **{name: value}))) == [name]
 
 
@@ -103,22 +103,22 @@ def test_a_number_must_keep_within_its_bounds(load: Load, name: str, value: str)
         "an-example-0123456789abcdefghijklmnopq",
     ],
 )
-def test_a_placeholder_is_no_secret(load: Load, secret: str) -> None:
+def test_a_placeholder_is_refused_as_the_secret(load: Load, secret: str) -> None:
     reason = faults(refusal(load, SECRET_KEY=secret))["SECRET_KEY"]
     assert reason == "is a placeholder; generate one with: openssl rand -hex 32"
 
 
 @pytest.mark.parametrize("secret", ["s3cr3t", "8f2b6d1a9c3e7045f1d2c3b4a596877", "ab" * 32, "012345678" * 5])
-def test_a_short_or_monotonous_secret_is_weak(load: Load, secret: str) -> None:
+def test_a_weak_secret_is_refused(load: Load, secret: str) -> None:
     assert faults(refusal(load, SECRET_KEY=secret))["SECRET_KEY"].startswith("is weak")
 
 
-def test_random_hex_as_the_message_suggests_makes_a_good_secret(load: Load) -> None:
+def test_random_hex_is_a_valid_secret(load: Load) -> None:
     secret = secrets.token_hex(32)
     assert load(SECRET_KEY=secret).secret_key.get_secret_value() == secret
 
 
-def test_all_faults_are_told_in_one_message(load: Load) -> None:
+def test_all_invalid_variables_are_named_in_one_message(load: Load) -> None:
     message = refusal(
         load,
         DATABASE_URL=None,
@@ -145,13 +145,13 @@ SECRET_VALUES = {
 }
 
 
-def test_the_message_holds_no_secret(load: Load) -> None:
+def test_the_message_contains_no_secret(load: Load) -> None:
     message = refusal(load, **SECRET_VALUES)
     assert set(faults(message)) == set(SECRET_VALUES)
     assert "hunter2" not in message
 
 
-def test_the_error_underneath_holds_no_secret(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pydantics_error_contains_no_secret(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
     load()
     for name, value in SECRET_VALUES.items():
         monkeypatch.setenv(name, value)
@@ -161,13 +161,13 @@ def test_the_error_underneath_holds_no_secret(load: Load, monkeypatch: pytest.Mo
     assert "hunter2" not in f"{refused.value} {refused.value!r}"
 
 
-def test_a_refusal_drags_no_error_with_values_behind_it(load: Load) -> None:
+def test_the_error_has_no_context_with_values(load: Load) -> None:
     with pytest.raises(InvalidSettings) as refused:
         load(**SECRET_VALUES)
     assert refused.value.__suppress_context__
 
 
-def test_settings_that_are_printed_show_no_secret(load: Load) -> None:
+def test_printed_settings_contain_no_secret(load: Load) -> None:
     given = load(DATABASE_URL="postgresql://u:hunter2@db.example.org/n", BROKER_URL="redis://:hunter2@cache/1")
     for shown in (repr(given), str(given), repr(given.model_dump()), given.model_dump_json()):
         assert "hunter2" not in shown
@@ -183,12 +183,12 @@ def test_settings_that_are_printed_show_no_secret(load: Load) -> None:
         (",", ()),
     ],
 )
-def test_a_list_is_separated_by_commas(load: Load, value: str, origins: tuple[str, ...]) -> None:
+def test_origins_are_separated_by_commas(load: Load, value: str, origins: tuple[str, ...]) -> None:
     assert load(CORS_ORIGINS=value).cors_origins == origins
 
 
 @pytest.mark.parametrize("value", ["debug", "Debug", "DEBUG"])
-def test_a_log_level_may_be_written_in_any_case(load: Load, value: str) -> None:
+def test_the_log_level_is_case_insensitive(load: Load, value: str) -> None:
     assert load(LOG_LEVEL=value).log_level == "DEBUG"
 
 
@@ -203,25 +203,23 @@ def test_a_log_level_may_be_written_in_any_case(load: Load, value: str) -> None:
         ("BROKER_URL", "localhost:6379"),
     ],
 )
-def test_a_url_of_a_kind_that_is_not_supported_is_refused_with_those_that_are(
-    load: Load, name: str, value: str
-) -> None:
+def test_an_unsupported_url_is_refused_with_the_supported_schemes(load: Load, name: str, value: str) -> None:
     reason = faults(refusal(load, **{name: value}))[name]
     assert reason.startswith("must begin with ")
     assert reason.count("://") >= 2
 
 
 @pytest.mark.parametrize("name", RELEASES)
-def test_the_platform_names_the_release(load: Load, name: str) -> None:
+def test_the_release_comes_from_the_platforms_variables(load: Load, name: str) -> None:
     assert load(**{name: "v42"}).release == "v42"
 
 
-def test_a_variable_of_somebody_else_does_no_harm(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_variables_are_ignored(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("APP_ENV", "production")
     assert not hasattr(load(), "app_env")
 
 
-def test_settings_cannot_be_changed_later(load: Load) -> None:
+def test_settings_are_frozen(load: Load) -> None:
     settings = load()
     with pytest.raises(ValidationError, match="frozen"):
         settings.port = 1  # type: ignore[misc]

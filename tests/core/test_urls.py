@@ -45,7 +45,7 @@ EVIL = "p@ss:w/o%r#d?&=+ [é🔑]'\"\\"
         ("postgres://%2ftmp%2fdb:5433/barah", "postgresql+psycopg", None, "/tmp/db", 5433, "barah"),
     ],
 )
-def test_a_url_names_driver_user_host_port_and_database(
+def test_a_database_url_is_parsed(
     url: str, driver: str, user: str | None, host: str | None, port: int | None, name: str
 ) -> None:
     read = database_url(url)
@@ -54,11 +54,11 @@ def test_a_url_names_driver_user_host_port_and_database(
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "mysql"])
 @pytest.mark.parametrize("password", ["@", ":", "/", "%", "#", "?", "[", "%2F", "a+b", "@:/?#[]%&=+ '\"\\"])
-def test_a_percent_encoded_password_comes_through(scheme: str, password: str) -> None:
+def test_a_percent_encoded_password_is_decoded(scheme: str, password: str) -> None:
     assert database_url(f"{scheme}://ada:{quote(password, safe='')}@h/db").password == password
 
 
-def test_a_password_beyond_ascii_reaches_each_server_as_utf8() -> None:
+def test_a_non_ascii_password_reaches_each_server_as_utf8() -> None:
     for scheme, encoding in (("postgres", "utf-8"), ("mysql", "latin-1")):  # what its driver will encode with
         password = database_url(f"{scheme}://ada:{quote(EVIL, safe='')}@h/db").password
         assert password is not None
@@ -66,13 +66,13 @@ def test_a_password_beyond_ascii_reaches_each_server_as_utf8() -> None:
 
 
 @pytest.mark.parametrize("password", ["a@b", "a:b", "a%b", "a+b", "a&b", "a=b"])
-def test_a_raw_password_that_can_be_told_from_the_rest_comes_through(password: str) -> None:
+def test_an_unambiguous_raw_password_is_accepted(password: str) -> None:
     assert database_url(f"postgres://ada:{password}@h/db").password == password
 
 
 @pytest.mark.parametrize("password", ["hunter#2", "hunter/2", "hunter?2", "hunter[2", "hunter]2", "22/hunter", "22#h"])
 @pytest.mark.parametrize("scheme", ["postgres", "mysql"])
-def test_a_raw_password_that_cuts_the_url_is_refused_with_the_way_to_write_it(scheme: str, password: str) -> None:
+def test_an_ambiguous_raw_password_is_refused_with_a_remedy(scheme: str, password: str) -> None:
     with pytest.raises(ValueError, match="percent-encode special characters") as refused:
         database_url(f"{scheme}://ada:{password}@db.example.org/barah")
     assert not any(part in str(refused.value) for part in ("ada", "hunter", "22", "example", "barah"))
@@ -81,7 +81,7 @@ def test_a_raw_password_that_cuts_the_url_is_refused_with_the_way_to_write_it(sc
 # --- SQLite -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_relative_sqlite_path_counts_from_the_project(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_relative_sqlite_path_is_relative_to_the_project(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     assert database_url("sqlite:///var/barah.db") == URL.create("sqlite", database=str(ROOT / "var" / "barah.db"))
 
@@ -105,7 +105,7 @@ def test_an_absolute_sqlite_path_has_four_slashes_and_its_folder_is_made(tmp_pat
     ],
 )
 @pytest.mark.parametrize("kind", ["database", "broker"])
-def test_a_sqlite_url_must_name_a_file_that_processes_can_share(url: str, reason: str, kind: str) -> None:
+def test_a_sqlite_url_must_name_a_shareable_file(url: str, reason: str, kind: str) -> None:
     with pytest.raises(ValueError, match=reason):
         database_url(url) if kind == "database" else broker_url(f"sqla+{url}")
 
@@ -114,7 +114,7 @@ def test_a_sqlite_url_must_name_a_file_that_processes_can_share(url: str, reason
 
 
 @pytest.mark.parametrize("scheme", sorted(set(dj_database_url.SCHEMES) - set(DATABASE_DRIVERS)))
-def test_a_scheme_that_is_not_promised_is_refused_though_the_parser_knows_it(scheme: str) -> None:
+def test_other_schemes_of_the_parser_are_refused(scheme: str) -> None:
     with pytest.raises(ValueError, match="must begin with postgres://, postgresql://, mysql://, sqlite://"):
         database_url(f"{scheme}://h/db")
 
@@ -135,7 +135,7 @@ def test_a_scheme_that_is_not_promised_is_refused_though_the_parser_knows_it(sch
         ("postgres://[::1/db", "cannot be read"),
     ],
 )
-def test_a_url_that_leads_to_no_database_is_refused(url: str, reason: str) -> None:
+def test_a_url_without_a_database_is_refused(url: str, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         database_url(url)
 
@@ -149,7 +149,7 @@ def driver_arguments(url: str) -> dict[str, object]:
     return dict(read.get_dialect()().create_connect_args(read)[1])
 
 
-def test_postgresql_options_reach_libpq() -> None:
+def test_postgresql_options_are_passed_to_libpq() -> None:
     given = driver_arguments("postgres://h/db?sslmode=verify-full&sslrootcert=/ca.pem&application_name=barah")
     assert (given["sslmode"], given["sslrootcert"], given["application_name"]) == ("verify-full", "/ca.pem", "barah")
 
@@ -170,9 +170,7 @@ def test_postgresql_options_reach_libpq() -> None:
         ("?ssl-mode=VERIFY_CA&ssl-ca=/ca.pem&reconnect=true", {"ca": "/ca.pem"}),
     ],
 )
-def test_what_hosts_write_into_mysql_urls_becomes_what_the_driver_takes(
-    options: str, tls: dict[str, object] | None
-) -> None:
+def test_mysql_options_of_hosting_platforms_are_translated(options: str, tls: dict[str, object] | None) -> None:
     given = driver_arguments(f"mysql://ada:pw@h/db{options}")
     assert given.pop("ssl", None) == tls
     assert set(given) == {"user", "password", "host", "database", "charset"}
@@ -181,14 +179,14 @@ def test_what_hosts_write_into_mysql_urls_becomes_what_the_driver_takes(
 @pytest.mark.parametrize(
     "options", ["ssl-mode=VERIFY_IDENTITY", "sslaccept=strict", 'ssl={"rejectUnauthorized":true}', "ssl_mode=verify_ca"]
 )
-def test_a_mysql_certificate_that_must_be_checked_is_checked_against_the_systems_authorities(options: str) -> None:
+def test_mysql_certificates_are_verified_against_the_systems_authorities(options: str) -> None:
     tls = driver_arguments(f"mysql://ada:pw@h/db?{options}")["ssl"]
     assert isinstance(tls, dict)
     assert list(tls) == ["capath"]  # with authorities, the driver asks for a certificate, and for its host name
 
 
 @pytest.mark.parametrize("options", ["", "?charset=latin1", "?charset=utf8"])
-def test_mysql_always_speaks_four_byte_utf8(options: str) -> None:
+def test_mysql_connections_always_use_utf8mb4(options: str) -> None:
     assert driver_arguments(f"mysql://h/db{options}")["charset"] == "utf8mb4"
 
 
@@ -203,7 +201,7 @@ def test_mysql_always_speaks_four_byte_utf8(options: str) -> None:
         "mysql://h/db?useSSL=true",
     ],
 )
-def test_an_option_that_every_connection_would_trip_over_is_refused_at_start(url: str) -> None:
+def test_an_invalid_option_is_refused_at_start(url: str) -> None:
     with pytest.raises(ValueError, match=r"query option that the driver does not take|TLS in a way") as refused:
         database_url(url)
     assert "hunter" not in str(refused.value)
@@ -222,7 +220,7 @@ def test_an_option_that_every_connection_would_trip_over_is_refused_at_start(url
         "redis://[::1]:6379/0",
     ],
 )
-def test_a_broker_url_is_handed_on_as_it_is(url: str) -> None:
+def test_a_broker_url_is_passed_unchanged(url: str) -> None:
     assert broker_url(url) == url
 
 
@@ -244,7 +242,7 @@ def test_the_embedded_brokers_path_becomes_absolute() -> None:
         "redis://[::1/0",
     ],
 )
-def test_a_broker_url_that_leads_nowhere_is_refused_without_repeating_it(url: str) -> None:
+def test_an_invalid_broker_url_is_refused_without_repeating_it(url: str) -> None:
     with pytest.raises(ValueError, match="cannot be read") as refused:
         broker_url(url)
     assert "hunter" not in str(refused.value)
@@ -342,13 +340,13 @@ def login(place: str) -> str:
 
 
 @pytest.mark.services
-def test_mariadb_lets_the_evil_password_in(mariadb: str) -> None:
+def test_mariadb_accepts_a_password_of_special_characters(mariadb: str) -> None:
     user = mariadb.rpartition("/")[2]
     assert ask(f"mysql://{login(mariadb)}@{mariadb}?reconnect=true", "SELECT current_user()") == f"{user}@%"
 
 
 @pytest.mark.services
-def test_mariadb_lets_no_other_password_in(mariadb: str) -> None:
+def test_mariadb_refuses_another_password(mariadb: str) -> None:
     with pytest.raises(OperationalError, match="Access denied"):
         ask(f"mysql://{login(mariadb)}x@{mariadb}", "SELECT 1")
 
@@ -361,7 +359,7 @@ def absent(service: str, reason: str) -> None:
 
 
 @pytest.mark.services
-def test_mariadb_answers_on_its_unix_socket(mariadb: str, admin: Engine) -> None:
+def test_mariadb_is_reachable_on_its_unix_socket(mariadb: str, admin: Engine) -> None:
     with admin.connect() as connection:
         path = str(connection.scalar(text("SELECT @@socket")))
     if not Path(path).is_socket():
@@ -372,14 +370,14 @@ def test_mariadb_answers_on_its_unix_socket(mariadb: str, admin: Engine) -> None
 
 
 @pytest.mark.services
-def test_mariadb_answers_on_ipv6(mariadb: str) -> None:
+def test_mariadb_is_reachable_on_ipv6(mariadb: str) -> None:
     server, _, name = mariadb.rpartition("/")
     with on_ipv6(server) as port:
         assert ask(f"mysql://{login(mariadb)}@[::1]:{port}/{name}", "SELECT database()") == name
 
 
 @pytest.mark.services
-def test_tls_that_is_required_of_a_server_without_it_is_an_error(mariadb: str, admin: Engine) -> None:
+def test_required_tls_fails_on_a_server_without_it(mariadb: str, admin: Engine) -> None:
     with admin.connect() as connection:
         if connection.scalar(text("SELECT @@have_ssl")) == "YES":
             pytest.skip("this MariaDB has TLS")
@@ -389,7 +387,7 @@ def test_tls_that_is_required_of_a_server_without_it_is_an_error(mariadb: str, a
 
 @pytest.mark.services
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql"])
-def test_postgresql_lets_the_evil_password_in(postgresql: str, scheme: str) -> None:
+def test_postgresql_accepts_a_password_of_special_characters(postgresql: str, scheme: str) -> None:
     role = postgresql.rpartition("/")[2]
     url = f"{scheme}://{login(postgresql)}@{postgresql}?sslmode=prefer&application_name=evil"
     assert database_url(url).password == EVIL  # some test servers trust everyone
@@ -398,7 +396,7 @@ def test_postgresql_lets_the_evil_password_in(postgresql: str, scheme: str) -> N
 
 @pytest.mark.services
 @pytest.mark.parametrize("form", ["{login}@{folder}:{port}/{name}", "{login}@/{name}?host={folder}&port={port}"])
-def test_postgresql_answers_on_its_unix_socket(postgresql: str, form: str) -> None:
+def test_postgresql_is_reachable_on_its_unix_socket(postgresql: str, form: str) -> None:
     server, _, name = postgresql.rpartition("/")
     folder = str(ask(require("postgresql"), "SHOW unix_socket_directories")).partition(",")[0]
     port = server.rpartition(":")[2]
@@ -409,7 +407,7 @@ def test_postgresql_answers_on_its_unix_socket(postgresql: str, form: str) -> No
 
 
 @pytest.mark.services
-def test_postgresql_answers_on_ipv6(postgresql: str) -> None:
+def test_postgresql_is_reachable_on_ipv6(postgresql: str) -> None:
     server, _, name = postgresql.rpartition("/")
     with on_ipv6(server) as port:
         assert ask(f"postgres://{login(postgresql)}@[::1]:{port}/{name}", "SELECT current_database()") == name

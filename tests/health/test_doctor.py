@@ -37,7 +37,7 @@ def live(app: Flask, worker: str = "one") -> None:
 
 
 @every_database
-def test_all_is_well_with_a_worker_that_lives(app: Flask, doctor: Doctor) -> None:
+def test_every_check_passes_with_a_live_worker(app: Flask, doctor: Doctor) -> None:
     live(app)
     code, lines = doctor()
     assert code == 0, lines
@@ -49,7 +49,7 @@ def test_all_is_well_with_a_worker_that_lives(app: Flask, doctor: Doctor) -> Non
 
 
 @every_database
-def test_a_worker_that_has_fallen_silent_does_not_count(app: Flask, doctor: Doctor) -> None:
+def test_a_worker_without_recent_heartbeats_is_not_live(app: Flask, doctor: Doctor) -> None:
     live(app)
     live(app)  # the same one again
     live(app, "two")
@@ -63,7 +63,7 @@ def test_a_worker_that_has_fallen_silent_does_not_count(app: Flask, doctor: Doct
     assert doctor()[0] == 0
 
 
-def test_workers_that_are_gone_are_pruned(app: Flask, doctor: Doctor) -> None:
+def test_heartbeats_of_stopped_workers_are_pruned(app: Flask, doctor: Doctor) -> None:
     live(app)
     with app.app_context():
         db.session.add(Heartbeat(worker="old", release="v1", seen_at=utcnow() - timedelta(hours=25)))
@@ -73,7 +73,9 @@ def test_workers_that_are_gone_are_pruned(app: Flask, doctor: Doctor) -> None:
     assert doctor()[1]["worker"] == "ok 1 live, of release unnamed"
 
 
-def test_the_defaults_fit_the_smallest_plan(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_defaults_need_fewer_connections_than_the_smallest_plan_grants(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """Twenty connections are what the smallest plan of Heroku's PostgreSQL grants."""
     for name, value in service_variables(f"sqlite:///{tmp_path}/a.db", f"sqla+sqlite:///{tmp_path}/b.db").items():
         monkeypatch.setenv(name, str(value))

@@ -52,25 +52,23 @@ def set_revision(app: Flask, revision: str) -> None:
         db.session.commit()
 
 
-def test_a_process_is_alive_whatever_has_become_of_its_services(fresh: Callable[..., Client]) -> None:
+def test_healthz_needs_no_backing_services(fresh: Callable[..., Client]) -> None:
     response = fresh(database_url=NO_DATABASE, broker_url=NO_BROKER).get("~/healthz")
     assert (response.status_code, response.json) == (200, {"status": "ok", "release": "unnamed"})
 
 
 @pytest.mark.parametrize("variable", ["HEROKU_RELEASE_VERSION", "HEROKU_BUILD_COMMIT", "GIT_REV"])
-def test_a_process_tells_its_release(fresh: Callable[..., Client], variable: str) -> None:
+def test_healthz_names_the_release(fresh: Callable[..., Client], variable: str) -> None:
     assert fresh(**{variable: "v42"}).get("~/healthz").json["release"] == "v42"
 
 
 @every_database
-def test_a_process_with_all_its_services_is_ready(anyone: Client) -> None:
-    assert checks(anyone) == (200, {"database": "ok", "migrations": "ok", "broker": "ok"})
+def test_readyz_is_200_with_all_services(anonymous: Client) -> None:
+    assert checks(anonymous) == (200, {"database": "ok", "migrations": "ok", "broker": "ok"})
 
 
 @every_database
-def test_a_process_whose_database_has_no_schema_is_not_ready(
-    fresh: Callable[..., Client], database: str, tmp_path: Path
-) -> None:
+def test_readyz_is_503_without_the_schema(fresh: Callable[..., Client], database: str, tmp_path: Path) -> None:
     with new_database(database, tmp_path) as url:
         client = fresh(database_url=url)
         assert checks(client) == (503, {"database": "ok", "migrations": "failing", "broker": "ok"})
@@ -81,7 +79,7 @@ def test_a_process_whose_database_has_no_schema_is_not_ready(
             assert checks(client)[0] == 503
 
 
-def test_a_schema_that_a_newer_release_has_migrated_is_ready(fresh: Callable[..., Client]) -> None:
+def test_readyz_is_200_with_the_schema_of_a_newer_release(fresh: Callable[..., Client]) -> None:
     client = fresh()
     with client.app.app_context():
         flask_migrate.upgrade()
@@ -89,13 +87,13 @@ def test_a_schema_that_a_newer_release_has_migrated_is_ready(fresh: Callable[...
     assert checks(client) == (200, {"database": "ok", "migrations": "ok", "broker": "ok"})
 
 
-def test_a_process_whose_database_does_not_answer_is_not_ready(fresh: Callable[..., Client]) -> None:
+def test_readyz_is_503_without_the_database(fresh: Callable[..., Client]) -> None:
     client = fresh(database_url=NO_DATABASE)
     assert checks(client) == (503, {"database": "failing", "migrations": "failing", "broker": "ok"})
 
 
 @pytest.mark.parametrize("database", ["postgresql", "mariadb"], indirect=True)
-def test_a_process_whose_database_is_gone_is_not_ready(
+def test_readyz_is_503_after_the_database_is_dropped(
     fresh: Callable[..., Client], database: str, tmp_path: Path
 ) -> None:
     with new_database(database, tmp_path) as url:
@@ -106,14 +104,14 @@ def test_a_process_whose_database_is_gone_is_not_ready(
     assert checks(client)[0] == 503
 
 
-def test_a_process_whose_broker_does_not_answer_is_not_ready(fresh: Callable[..., Client]) -> None:
+def test_readyz_is_503_without_the_broker(fresh: Callable[..., Client]) -> None:
     client = fresh(broker_url=NO_BROKER)
     with client.app.app_context():
         flask_migrate.upgrade()
     assert checks(client) == (503, {"database": "ok", "migrations": "ok", "broker": "failing"})
 
 
-def test_those_who_ask_while_a_service_is_asked_share_its_answer(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_concurrent_readyz_requests_share_one_check(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each question would be a connection more. Fails, of eight who ask, with six questions when nobody shares."""
     asked, answer = [], Event()
 
@@ -132,12 +130,12 @@ def test_those_who_ask_while_a_service_is_asked_share_its_answer(app: Flask, mon
 
 
 @pytest.mark.parametrize("kind", ["rabbitmq", "redis"])
-def test_a_broker_of_each_kind_is_ready(fresh: Callable[..., Client], kind: str, tmp_path: Path) -> None:
+def test_readyz_checks_each_kind_of_broker(fresh: Callable[..., Client], kind: str, tmp_path: Path) -> None:
     with new_broker(kind, tmp_path) as url:
         assert checks(fresh(broker_url=url))[1]["broker"] == "ok"
 
 
-def test_a_request_that_needs_a_database_which_does_not_answer_is_told_to_come_back(
+def test_a_request_without_the_database_gets_503_with_retry_after(
     fresh: Callable[..., Client],
 ) -> None:
     response = fresh(database_url=NO_DATABASE).post("/auth/login", json={"email": "a@b.org", "password": "secret"})
@@ -147,6 +145,6 @@ def test_a_request_that_needs_a_database_which_does_not_answer_is_told_to_come_b
     assert "127.0.0.1" not in body["detail"]
 
 
-def test_the_landing_page_and_health_need_no_token(anyone: Client) -> None:
+def test_the_landing_page_and_health_need_no_token(anonymous: Client) -> None:
     for path in ("/", "/healthz", "/readyz"):
-        assert anyone.get(f"~{path}").status_code == 200
+        assert anonymous.get(f"~{path}").status_code == 200

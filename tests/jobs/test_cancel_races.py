@@ -22,7 +22,7 @@ ROUNDS = 25
 
 @every_database
 @pytest.mark.parametrize("end", ["succeeded", "failed"])
-def test_a_job_is_either_cancelled_or_ends_and_never_both(
+def test_a_concurrent_cancellation_and_end_have_one_winner(
     app: Flask, ada: Client, handles: Handles, enqueue: Enqueue, end: str
 ) -> None:
     owner_id, about_to_end = ada.get("/users/me").json["id"], Barrier(2)
@@ -61,7 +61,7 @@ def test_a_job_is_either_cancelled_or_ends_and_never_both(
 
 
 @every_database
-def test_of_two_cancellations_at_once_one_does_it(ada: Client, enqueue: Enqueue) -> None:
+def test_one_of_two_concurrent_cancellations_succeeds(ada: Client, enqueue: Enqueue) -> None:
     for _ in range(5):
         answers = at_once(partial(ada.post, f"/jobs/{enqueue()}/cancel"))
         assert sorted(answer.status_code for answer in answers) == [202, 409]

@@ -25,7 +25,7 @@ def fail(work: Work) -> Iterator[None]:
 
 
 @every_database
-def test_a_job_that_waits_can_be_read(ada: Client, enqueue: Enqueue) -> None:
+def test_a_queued_job_can_be_read(ada: Client, enqueue: Enqueue) -> None:
     job_id = enqueue()
     read = job(ada, job_id)
     assert read.pop("created_at").endswith("Z")
@@ -43,7 +43,7 @@ def test_a_job_that_waits_can_be_read(ada: Client, enqueue: Enqueue) -> None:
 
 
 @every_database
-def test_a_job_that_is_done_shows_its_result(
+def test_a_finished_job_has_its_result(
     ada: Client, enqueue: Enqueue, handles: Handles, run_jobs: Callable[[], None]
 ) -> None:
     handles(finish)
@@ -54,7 +54,7 @@ def test_a_job_that_is_done_shows_its_result(
     assert read["created_at"] <= read["started_at"] <= read["finished_at"]
 
 
-def test_a_running_job_shows_its_progress(
+def test_a_running_job_has_its_progress(
     ada: Client, enqueue: Enqueue, handles: Handles, run_jobs: Callable[[], None]
 ) -> None:
     seen = []
@@ -73,18 +73,18 @@ def test_a_running_job_shows_its_progress(
 
 
 @every_database
-def test_the_newest_job_is_listed_first(ada: Client, enqueue: Enqueue) -> None:
+def test_jobs_are_listed_newest_first(ada: Client, enqueue: Enqueue) -> None:
     jobs = [enqueue() for _ in range(3)]
     assert [item["id"] for item in ada.get("/jobs").json["items"]] == jobs[::-1]
     assert [item["id"] for item in ada.get("/jobs?sort=id").json["items"]] == jobs
 
 
-def test_jobs_are_listed_as_they_are_read(ada: Client, enqueue: Enqueue) -> None:
+def test_a_listed_job_equals_the_single_job(ada: Client, enqueue: Enqueue) -> None:
     job_id = enqueue()
     assert ada.get("/jobs").json == {"items": [job(ada, job_id)], "next_cursor": None}
 
 
-def test_the_list_of_jobs_has_pages(ada: Client, enqueue: Enqueue) -> None:
+def test_the_list_of_jobs_is_paginated(ada: Client, enqueue: Enqueue) -> None:
     jobs = [enqueue() for _ in range(3)]
     first = ada.get("/jobs?limit=2")
     second = ada.get("~" + first.headers["Link"].partition(">")[0].strip("<"))
@@ -94,7 +94,7 @@ def test_the_list_of_jobs_has_pages(ada: Client, enqueue: Enqueue) -> None:
 
 
 @every_database
-def test_anothers_job_looks_like_none(ada: Client, bob: Client, enqueue: Enqueue) -> None:
+def test_another_users_job_gets_the_404_of_an_unknown_id(ada: Client, bob: Client, enqueue: Enqueue) -> None:
     job_id = enqueue()
     for method, action in (("GET", ""), ("POST", "/cancel"), ("POST", "/retry")):
         theirs = problem(bob.open(method, f"/jobs/{job_id}{action}"))
@@ -108,12 +108,12 @@ def test_anothers_job_looks_like_none(ada: Client, bob: Client, enqueue: Enqueue
     ("method", "path"),
     [("GET", "/jobs"), ("GET", "/jobs/1"), ("POST", "/jobs/1/cancel"), ("POST", "/jobs/1/retry")],
 )
-def test_nobody_has_jobs_without_a_token(anyone: Client, method: str, path: str) -> None:
-    assert problem(anyone.open(method, path))[0] == 401
+def test_jobs_require_a_token(anonymous: Client, method: str, path: str) -> None:
+    assert problem(anonymous.open(method, path))[0] == 401
 
 
 @every_database
-def test_a_waiting_job_that_is_cancelled_never_runs(
+def test_a_cancelled_queued_job_never_runs(
     ada: Client, run_jobs: Callable[[], None], enqueue: Enqueue, handles: Handles
 ) -> None:
     started = []
@@ -133,7 +133,7 @@ def test_a_waiting_job_that_is_cancelled_never_runs(
 
 
 @every_database
-def test_a_job_is_cancelled_only_once(ada: Client, enqueue: Enqueue) -> None:
+def test_a_second_cancellation_gets_409(ada: Client, enqueue: Enqueue) -> None:
     job_id = enqueue()
     first = ada.post(f"/jobs/{job_id}/cancel")
     assert problem(ada.post(f"/jobs/{job_id}/cancel"))[0] == 409
@@ -142,7 +142,7 @@ def test_a_job_is_cancelled_only_once(ada: Client, enqueue: Enqueue) -> None:
 
 @every_database
 @pytest.mark.parametrize(("handler", "status"), [(finish, "succeeded"), (fail, "failed")])
-def test_a_job_that_has_ended_cannot_be_cancelled(
+def test_a_finished_job_cannot_be_cancelled(
     ada: Client,
     enqueue: Enqueue,
     handles: Handles,
@@ -162,7 +162,7 @@ def test_a_job_that_has_ended_cannot_be_cancelled(
 
 
 @every_database
-def test_a_running_job_that_is_cancelled_stops_before_its_next_batch(
+def test_a_cancelled_running_job_stops_before_its_next_batch(
     ada: Client, enqueue: Enqueue, handles: Handles, run_jobs: Callable[[], None]
 ) -> None:
     batches = []
@@ -187,7 +187,7 @@ def test_a_running_job_that_is_cancelled_stops_before_its_next_batch(
 
 
 @every_database
-def test_a_running_job_that_is_cancelled_and_breaks_off_stays_cancelled(
+def test_a_cancelled_job_that_then_fails_stays_cancelled(
     ada: Client, enqueue: Enqueue, handles: Handles, run_jobs: Callable[[], None]
 ) -> None:
     @handles

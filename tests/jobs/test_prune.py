@@ -35,13 +35,13 @@ def listed(client: Client) -> list[int]:
     return [item["id"] for item in client.get("/jobs?sort=id").json["items"]]
 
 
-def test_there_may_be_nothing_to_prune(app: Flask) -> None:
+def test_prune_prints_zero_counts(app: Flask) -> None:
     lines = prune(app)
     assert {"0 expired sessions", "0 finished jobs"} <= set(lines)
 
 
 @every_database
-def test_only_sessions_that_have_expired_are_pruned(app: Flask, ada: Client, bob: Client) -> None:
+def test_only_expired_sessions_are_pruned(app: Flask, ada: Client, bob: Client) -> None:
     live = log_in(app, "ada@example.org")
     with app.app_context():
         oldest = select(func.min(Session.created_at)).scalar_subquery()
@@ -58,7 +58,7 @@ def test_only_sessions_that_have_expired_are_pruned(app: Flask, ada: Client, bob
 
 
 @every_database
-def test_only_jobs_that_ended_long_ago_are_pruned(
+def test_only_old_finished_jobs_are_pruned(
     app: Flask, ada: Client, handles: Handles, enqueue: Enqueue, run_jobs: Callable[[], None]
 ) -> None:
     @handles
@@ -82,7 +82,7 @@ def test_only_jobs_that_ended_long_ago_are_pruned(
 
 
 @every_database
-def test_pruning_twice_does_no_harm(
+def test_prune_can_be_repeated(
     app: Flask, ada: Client, handles: Handles, enqueue: Enqueue, run_jobs: Callable[[], None]
 ) -> None:
     @handles

@@ -34,9 +34,7 @@ def failed(app: Flask, handles: Handles, enqueue: Enqueue) -> int:
 
 
 @every_database
-def test_a_failed_job_that_is_retried_waits_like_a_new_one(
-    app: Flask, ada: Client, announced: list[int], failed: int
-) -> None:
+def test_a_retried_job_is_queued_like_a_new_one(app: Flask, ada: Client, announced: list[int], failed: int) -> None:
     response = ada.post(f"/jobs/{failed}/retry")
     assert response.status_code == 202
     assert response.json == job(ada, failed)
@@ -47,7 +45,7 @@ def test_a_failed_job_that_is_retried_waits_like_a_new_one(
 
 
 @every_database
-def test_a_retried_job_goes_on_from_its_last_batch(app: Flask, ada: Client, failed: int) -> None:
+def test_a_retried_job_resumes_after_its_last_batch(app: Flask, ada: Client, failed: int) -> None:
     ada.post(f"/jobs/{failed}/retry")
     assert job(ada, failed)["progress"]["done"] == 1
     run(app, failed)
@@ -57,7 +55,7 @@ def test_a_retried_job_goes_on_from_its_last_batch(app: Flask, ada: Client, fail
 
 
 @every_database
-def test_a_retried_job_has_all_its_attempts(app: Flask, ada: Client, handles: Handles, enqueue: Enqueue) -> None:
+def test_a_retried_job_has_all_its_attempts_again(app: Flask, ada: Client, handles: Handles, enqueue: Enqueue) -> None:
     @handles
     def break_off(work: Work) -> Iterator[None]:
         yield
@@ -97,39 +95,39 @@ def test_only_a_failed_job_can_be_retried(
 
 
 @every_database
-def test_nobody_retries_the_job_of_another(ada: Client, bob: Client, announced: list[int], failed: int) -> None:
+def test_another_users_job_cannot_be_retried(ada: Client, bob: Client, announced: list[int], failed: int) -> None:
     assert problem(bob.post(f"/jobs/{failed}/retry"))[0] == 404
     assert job(ada, failed)["status"] == "failed"
     assert announced == [failed]
 
 
 @every_database
-def test_of_two_that_retry_a_job_at_once_one_does(ada: Client, announced: list[int], failed: int) -> None:
+def test_one_of_two_concurrent_retries_succeeds(ada: Client, announced: list[int], failed: int) -> None:
     answers = at_once(partial(ada.post, f"/jobs/{failed}/retry"))
     assert sorted(answer.status_code for answer in answers) == [202, 409]
     assert announced == [failed, failed]
 
 
-def test_an_operator_retries_the_job_of_anyone(app: Flask, ada: Client, announced: list[int], failed: int) -> None:
+def test_the_retry_command_retries_any_users_job(app: Flask, ada: Client, announced: list[int], failed: int) -> None:
     result = app.test_cli_runner().invoke(args=["jobs", "retry", str(failed)])
     assert (result.exit_code, result.output) == (0, f"Job {failed} is back in the queue.\n")
     assert job(ada, failed)["status"] == "queued"
     assert announced == [failed, failed]
 
 
-def test_an_operator_is_told_that_a_job_has_not_failed(app: Flask, ada: Client, enqueue: Enqueue) -> None:
+def test_the_retry_command_refuses_a_job_that_has_not_failed(app: Flask, ada: Client, enqueue: Enqueue) -> None:
     job_id = enqueue()
     result = app.test_cli_runner().invoke(args=["jobs", "retry", str(job_id)])
     assert (result.exit_code, result.output) == (1, "Error: Only a failed job can be retried: it is queued.\n")
 
 
-def test_an_operator_is_told_that_there_is_no_such_job(app: Flask) -> None:
+def test_the_retry_command_refuses_an_unknown_job(app: Flask) -> None:
     result = app.test_cli_runner().invoke(args=["jobs", "retry", str(2**53)])
     assert (result.exit_code, result.output) == (1, f"Error: There is no job {2**53}.\n")
 
 
 @pytest.mark.parametrize("job_id", ["0", "-1", "two", str(2**70)])
-def test_an_operator_is_told_that_something_is_no_id(app: Flask, job_id: str) -> None:
+def test_the_retry_command_refuses_an_invalid_id(app: Flask, job_id: str) -> None:
     result = app.test_cli_runner().invoke(args=["jobs", "retry", "--", job_id])
     assert result.exit_code == 2
     assert "Invalid value for 'JOB_ID'" in result.output

@@ -20,7 +20,7 @@ from tests.support.clients import Client, at_once
 
 
 @every_database
-def test_a_job_is_done_batch_by_batch_to_its_end(app: Flask, ada: Client, handles: Handles, enqueue: Enqueue) -> None:
+def test_a_job_runs_batch_by_batch(app: Flask, ada: Client, handles: Handles, enqueue: Enqueue) -> None:
     shelves = []
 
     @handles
@@ -40,7 +40,7 @@ def test_a_job_is_done_batch_by_batch_to_its_end(app: Flask, ada: Client, handle
 
 
 @every_database
-def test_a_job_that_has_ended_is_not_done_again(app: Flask, ada: Client, handles: Handles, enqueue: Enqueue) -> None:
+def test_a_finished_job_does_not_run_again(app: Flask, ada: Client, handles: Handles, enqueue: Enqueue) -> None:
     starts = []
 
     @handles
@@ -55,7 +55,7 @@ def test_a_job_that_has_ended_is_not_done_again(app: Flask, ada: Client, handles
     assert job(ada, job_id)["attempts"] == 1
 
 
-def test_a_message_about_a_job_that_is_gone_does_no_harm(app: Flask) -> None:
+def test_a_message_about_a_deleted_job_is_ignored(app: Flask) -> None:
     run(app, 2**53)
 
 
@@ -75,7 +75,7 @@ def test_a_handler_reads_its_whole_input(app: Flask, handles: Handles, enqueue: 
 
 @every_database
 @pytest.mark.parametrize("end", ["succeeded", "cancelled"])
-def test_the_input_of_a_job_goes_with_its_end(app: Flask, ada: Client, enqueue: Enqueue, end: str) -> None:
+def test_the_input_of_a_job_is_deleted_at_its_end(app: Flask, ada: Client, enqueue: Enqueue, end: str) -> None:
     job_id = enqueue(b"input")
     if end == "cancelled":
         ada.post(f"/jobs/{job_id}/cancel")
@@ -124,7 +124,7 @@ def test_a_claim_and_each_batch_renew_the_lease(app: Flask, handles: Handles, en
 
 
 @every_database
-def test_a_job_whose_worker_died_is_taken_over_at_its_last_batch(
+def test_a_job_of_a_killed_worker_resumes_after_its_last_batch(
     app: Flask, ada: Client, handles: Handles, enqueue: Enqueue
 ) -> None:
     class Killed(BaseException):
@@ -157,7 +157,7 @@ def test_a_job_whose_worker_died_is_taken_over_at_its_last_batch(
 
 
 @every_database
-def test_a_job_that_broke_off_goes_on_at_its_last_batch(
+def test_a_job_that_raised_resumes_after_its_last_batch(
     app: Flask, ada: Client, handles: Handles, enqueue: Enqueue
 ) -> None:
     resumed_at = []
@@ -181,7 +181,7 @@ def test_a_job_that_broke_off_goes_on_at_its_last_batch(
 
 
 @every_database
-def test_a_job_that_broke_off_is_announced_again_but_not_at_once(
+def test_a_job_that_raised_is_announced_again_after_a_pause(
     app: Flask, handles: Handles, enqueue: Enqueue, announced: list[int]
 ) -> None:
     @handles
@@ -202,7 +202,7 @@ def test_a_job_that_broke_off_is_announced_again_but_not_at_once(
     assert len(announced) == 3
 
 
-def test_the_pause_before_another_attempt_grows_and_is_never_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_pause_before_another_attempt_grows_and_varies(monkeypatch: pytest.MonkeyPatch) -> None:
     now = datetime(2026, 1, 1, tzinfo=UTC)
     monkeypatch.setattr(runner, "utcnow", lambda: now)
     pauses = {
@@ -216,7 +216,7 @@ def test_the_pause_before_another_attempt_grows_and_is_never_the_same(monkeypatc
 
 
 @every_database
-def test_a_worker_that_stops_hands_its_job_back_after_a_batch_without_counting_the_attempt(
+def test_a_stopping_worker_requeues_its_job_without_counting_the_attempt(
     app: Flask, ada: Client, handles: Handles, enqueue: Enqueue, announced: list[int]
 ) -> None:
     resumed_at = []
@@ -242,7 +242,7 @@ def test_a_worker_that_stops_hands_its_job_back_after_a_batch_without_counting_t
 
 
 @every_database
-def test_a_worker_that_stops_does_not_hand_back_what_was_cancelled(
+def test_a_stopping_worker_does_not_requeue_a_cancelled_job(
     app: Flask, ada: Client, handles: Handles, enqueue: Enqueue, announced: list[int]
 ) -> None:
     @handles
@@ -288,9 +288,7 @@ def test_effect_and_progress_are_committed_together(
 
 
 @every_database
-def test_three_attempts_that_broke_off_end_as_failed(
-    app: Flask, ada: Client, handles: Handles, enqueue: Enqueue
-) -> None:
+def test_a_job_fails_after_three_attempts(app: Flask, ada: Client, handles: Handles, enqueue: Enqueue) -> None:
     @handles
     def break_off(work: Work) -> Iterator[None]:
         add_book(work, work.done)
@@ -312,7 +310,7 @@ def test_three_attempts_that_broke_off_end_as_failed(
 
 
 @every_database
-def test_a_job_of_a_kind_that_only_another_release_knows_waits_for_its_worker(
+def test_a_job_of_an_unknown_kind_stays_queued(
     app: Flask, ada: Client, enqueue: Enqueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job_id = enqueue()
@@ -322,7 +320,7 @@ def test_a_job_of_a_kind_that_only_another_release_knows_waits_for_its_worker(
 
 
 @every_database
-def test_a_job_that_cannot_be_done_fails_at_once_with_its_reason_and_without_its_last_batch(
+def test_job_failed_ends_the_job_at_once_and_rolls_back_the_batch(
     app: Flask, ada: Client, handles: Handles, enqueue: Enqueue
 ) -> None:
     @handles
@@ -344,7 +342,7 @@ def test_a_job_that_cannot_be_done_fails_at_once_with_its_reason_and_without_its
 
 
 @every_database
-def test_a_worker_whose_job_was_taken_over_writes_nothing(
+def test_a_worker_that_lost_its_claim_writes_nothing(
     app: Flask, ada: Client, handles: Handles, enqueue: Enqueue
 ) -> None:
     starts: list[int] = []
@@ -376,7 +374,7 @@ def test_a_worker_whose_job_was_taken_over_writes_nothing(
 
 @every_database
 @pytest.mark.parametrize("error", [JobFailed("Too slow."), ConnectionError()])
-def test_a_worker_whose_job_was_taken_over_cannot_end_it(
+def test_a_worker_that_lost_its_claim_cannot_end_the_job(
     app: Flask, ada: Client, handles: Handles, enqueue: Enqueue, error: Exception
 ) -> None:
     @handles
@@ -394,7 +392,7 @@ def test_a_worker_whose_job_was_taken_over_cannot_end_it(
 
 
 @every_database
-def test_of_workers_that_race_for_a_lost_job_one_does_it(app: Flask, handles: Handles, enqueue: Enqueue) -> None:
+def test_one_of_several_workers_claims_a_lost_job(app: Flask, handles: Handles, enqueue: Enqueue) -> None:
     """Four processes race for waiting jobs in `tests/system/faults/test_race.py`."""
     starts: list[int] = []
 
@@ -415,9 +413,7 @@ def test_of_workers_that_race_for_a_lost_job_one_does_it(app: Flask, handles: Ha
     assert starts == jobs
 
 
-def test_a_job_is_done_in_the_name_of_the_request_that_asked_for_it(
-    app: Flask, handles: Handles, enqueue: Enqueue
-) -> None:
+def test_a_job_has_the_request_id_of_its_request(app: Flask, handles: Handles, enqueue: Enqueue) -> None:
     seen = []
 
     @handles

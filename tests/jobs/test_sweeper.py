@@ -48,7 +48,7 @@ def recorded(app: Flask) -> Iterator[Statements]:
 
 
 @every_database
-def test_a_job_that_has_waited_too_long_is_announced_again(app: Flask, enqueue: Enqueue, announced: list[int]) -> None:
+def test_an_overdue_queued_job_is_announced_again(app: Flask, enqueue: Enqueue, announced: list[int]) -> None:
     job_id = enqueue()
     before = row(app, job_id)
     wake(app, job_id)
@@ -62,7 +62,7 @@ def test_a_job_that_has_waited_too_long_is_announced_again(app: Flask, enqueue: 
 
 
 @every_database
-def test_a_job_in_a_long_queue_is_announced_less_often_yet_within_a_minute(app: Flask, enqueue: Enqueue) -> None:
+def test_a_long_queued_job_is_announced_at_least_once_a_minute(app: Flask, enqueue: Enqueue) -> None:
     job_id = enqueue()
     with app.app_context():
         db.session.execute(update(Job).values(created_at=utcnow() - timedelta(hours=1)))
@@ -73,9 +73,7 @@ def test_a_job_in_a_long_queue_is_announced_less_often_yet_within_a_minute(app: 
 
 
 @every_database
-def test_a_job_that_was_lost_with_its_worker_goes_back_to_the_queue(
-    app: Flask, enqueue: Enqueue, announced: list[int]
-) -> None:
+def test_a_job_with_an_expired_lease_is_queued_again(app: Flask, enqueue: Enqueue, announced: list[int]) -> None:
     job_id = enqueue()
     lose(app, job_id)
     assert sweep(app) == 1
@@ -87,9 +85,7 @@ def test_a_job_that_was_lost_with_its_worker_goes_back_to_the_queue(
 
 
 @every_database
-def test_a_job_that_was_lost_three_times_fails_with_its_reason(
-    app: Flask, ada: Client, enqueue: Enqueue, announced: list[int]
-) -> None:
+def test_a_job_that_was_lost_three_times_fails(app: Flask, ada: Client, enqueue: Enqueue, announced: list[int]) -> None:
     job_id, other = enqueue(), enqueue()
     for _ in range(ATTEMPTS):
         lose(app, job_id)
@@ -104,7 +100,7 @@ def test_a_job_that_was_lost_three_times_fails_with_its_reason(
 
 
 @every_database
-def test_a_sweep_leaves_everything_else_alone(
+def test_a_sweep_leaves_other_jobs_alone(
     app: Flask, ada: Client, handles: Handles, enqueue: Enqueue, announced: list[int]
 ) -> None:
     @handles
@@ -139,9 +135,7 @@ def enqueue_many(app: Flask, owner: Client, count: int, **values: Any) -> None:
 
 
 @every_database
-def test_a_sweep_wakes_a_hundred_jobs_at_most_and_the_oldest_first(
-    app: Flask, ada: Client, announced: list[int]
-) -> None:
+def test_a_sweep_changes_at_most_100_jobs_oldest_first(app: Flask, ada: Client, announced: list[int]) -> None:
     enqueue_many(app, ada, 103, wake_at=utcnow())
     jobs = [item["id"] for item in ada.get("/jobs?limit=100").json["items"]]  # the newest first
     oldest = jobs[:3]
@@ -155,7 +149,7 @@ def test_a_sweep_wakes_a_hundred_jobs_at_most_and_the_oldest_first(
 
 
 @every_database
-def test_many_sweepers_together_change_each_job_once(
+def test_concurrent_sweeps_change_each_job_once(
     app: Flask, enqueue: Enqueue, announced: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sweepers, wake_one = 4, sweeper._wake
@@ -183,7 +177,7 @@ def test_many_sweepers_together_change_each_job_once(
 
 @every_database
 @pytest.mark.parametrize("meanwhile", ["a batch", "a cancellation"])
-def test_what_happens_to_a_job_after_the_sweep_has_looked_stays(
+def test_a_sweep_does_not_overwrite_a_concurrent_change(
     app: Flask, ada: Client, enqueue: Enqueue, announced: list[int], monkeypatch: pytest.MonkeyPatch, meanwhile: str
 ) -> None:
     wake_one = sweeper._wake
@@ -208,7 +202,7 @@ def test_what_happens_to_a_job_after_the_sweep_has_looked_stays(
 
 
 @every_database
-def test_a_sweep_that_finds_nothing_is_one_query_of_an_index(app: Flask, ada: Client, database: str) -> None:
+def test_an_idle_sweep_is_one_index_query(app: Flask, ada: Client, database: str) -> None:
     enqueue_many(app, ada, 3000, status="succeeded")
     with recorded(app) as statements:
         assert sweep(app) == 0
@@ -222,7 +216,7 @@ def test_a_sweep_that_finds_nothing_is_one_query_of_an_index(app: Flask, ada: Cl
     assert not re.search(r"SCAN jobs|Seq Scan|TEMP B-TREE|filesort", told)
 
 
-def test_a_database_that_is_away_is_asked_again_at_irregular_intervals(
+def test_the_sweeper_survives_errors_and_sleeps_irregularly(
     app: Flask, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     pauses: list[float] = []

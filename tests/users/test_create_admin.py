@@ -20,21 +20,21 @@ def users_in(app: Flask) -> int:
 
 
 @every_database
-def test_an_administrator_logs_in_with_the_password_from_standard_input(app: Flask) -> None:
+def test_create_admin_reads_the_password_from_standard_input(app: Flask) -> None:
     result = create_admin(app, "Root@example.org")
     assert (result.exit_code, result.output) == (0, "Created administrator root@example.org.\n")
     assert log_in(app, "root@example.org", PASSWORD).get("/users/me").json["role"] == "admin"
 
 
 @pytest.mark.parametrize("ending", ["", "\n", "\r\n", "\nanother line\n"])
-def test_the_password_is_the_first_line(app: Flask, ending: str) -> None:
+def test_the_password_is_the_first_line_of_standard_input(app: Flask, ending: str) -> None:
     assert create_admin(app, "root@example.org", f" with spaces  {ending}").exit_code == 0
     log_in(app, "root@example.org", " with spaces  ")
 
 
 @every_database
 @pytest.mark.parametrize("email", ["root", "root@", "", f"root@{'example.' * 40}org"])
-def test_what_is_no_email_is_refused(app: Flask, email: str) -> None:
+def test_an_invalid_email_is_refused(app: Flask, email: str) -> None:
     result = create_admin(app, email)
     assert result.exit_code == 1
     assert result.output.startswith("Error: ")

@@ -27,8 +27,8 @@ def test_an_account_can_be_read(ada: Client) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
-def test_nobody_has_an_account_without_a_token(anyone: Client, method: str) -> None:
-    assert problem(anyone.open(method, "/users/me"))[0] == 401
+def test_the_account_requires_a_token(anonymous: Client, method: str) -> None:
+    assert problem(anonymous.open(method, "/users/me"))[0] == 401
 
 
 @every_database
@@ -40,7 +40,7 @@ def test_a_name_can_be_changed(ada: Client) -> None:
     assert ada.get("/users/me").json == response.json
 
 
-def test_no_change_is_no_error(ada: Client) -> None:
+def test_an_update_without_fields_changes_nothing(ada: Client) -> None:
     before = ada.get("/users/me").json
     assert ada.patch("/users/me", json={}).json == before
 
@@ -58,7 +58,7 @@ def test_no_change_is_no_error(ada: Client) -> None:
         ("id", 1),
     ],
 )
-def test_what_users_may_not_change_of_themselves_is_named(ada: Client, field: str, value: Any) -> None:
+def test_a_read_only_or_invalid_field_is_named(ada: Client, field: str, value: Any) -> None:
     before = ada.get("/users/me").json
     status, body = problem(ada.patch("/users/me", json={field: value}))
     assert status == 422
@@ -67,7 +67,7 @@ def test_what_users_may_not_change_of_themselves_is_named(ada: Client, field: st
 
 
 @every_database
-def test_who_deletes_an_account_is_out_at_once(app: Flask, ada: Client, anyone: Client) -> None:
+def test_a_deleted_account_has_no_valid_tokens_or_password(app: Flask, ada: Client, anonymous: Client) -> None:
     phone = log_in(app, "ada@example.org")
     response = delete(ada)
     assert (response.status_code, response.data) == (204, b"")
@@ -75,11 +75,11 @@ def test_who_deletes_an_account_is_out_at_once(app: Flask, ada: Client, anyone: 
     assert Client(app, ada.refresh_token).post("/auth/refresh").status_code == 401
     assert phone.get("/users/me").status_code == 401
     credentials = {"email": "ada@example.org", "password": PASSWORD}
-    assert anyone.post("/auth/login", json=credentials).status_code == 401
+    assert anonymous.post("/auth/login", json=credentials).status_code == 401
 
 
 @every_database
-def test_an_account_takes_its_books_and_jobs_with_it_and_nobody_elses(app: Flask, ada: Client, bob: Client) -> None:
+def test_deleting_an_account_deletes_its_data_only(app: Flask, ada: Client, bob: Client) -> None:
     for user in (ada, bob):
         assert user.post("/books", json=book()).status_code == 201
         assert user.import_csv("title,author,isbn\n").status_code == 202

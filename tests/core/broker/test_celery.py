@@ -106,7 +106,7 @@ def silent(scheme: str, folder: Path) -> Iterator[str]:
 
 @pytest.mark.parametrize("scheme", ["amqp", "redis", "sqla+sqlite"])
 @pytest.mark.parametrize("state", [refusing, silent])
-def test_a_broker_that_does_not_answer_costs_a_second_and_then_nothing(
+def test_an_unresponsive_broker_delays_one_request_by_a_second(
     broker_at: BrokerAt, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, state: Any, scheme: str
 ) -> None:
     with state(scheme, tmp_path) as url:
@@ -121,13 +121,13 @@ def test_a_broker_that_does_not_answer_costs_a_second_and_then_nothing(
         assert seconds(broker._thread.shutdown) < 2 * AT_MOST  # what the broker holds up is not held up for ever
 
 
-def test_many_requests_wait_for_a_silent_broker_side_by_side(broker_at: BrokerAt, tmp_path: Path) -> None:
+def test_concurrent_requests_wait_for_a_silent_broker_in_parallel(broker_at: BrokerAt, tmp_path: Path) -> None:
     with silent("redis", tmp_path) as url:
         broker = broker_at(url)
         assert seconds(lambda: at_once(lambda: broker.publish("jobs.run", 1), 8)) < AT_MOST
 
 
-def test_a_transport_that_hangs_for_ever_costs_a_second_and_then_nothing(
+def test_a_hanging_transport_delays_one_request_by_a_second(
     broker_at: BrokerAt, clock: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     go_on, sent = Event(), []
@@ -150,7 +150,7 @@ def test_a_transport_that_hangs_for_ever_costs_a_second_and_then_nothing(
 # --- What answers again -----------------------------------------------------------------------------------------------
 
 
-def test_a_broker_that_failed_is_asked_again_after_a_pause_and_not_before(
+def test_publishing_is_retried_after_a_pause(
     broker_at: BrokerAt, clock: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     broker = broker_at(f"sqla+sqlite:///{tmp_path}")
@@ -184,7 +184,7 @@ def cut(broker: Publisher, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["rabbitmq", "redis"])
-def test_a_connection_that_has_died_costs_no_message(broker_at: BrokerAt, tmp_path: Path, kind: str) -> None:
+def test_a_dead_connection_loses_no_message(broker_at: BrokerAt, tmp_path: Path, kind: str) -> None:
     with new_broker(kind, tmp_path) as url:
         broker = broker_at(url)
         broker.publish("jobs.run", 1)
@@ -198,7 +198,7 @@ def test_a_connection_that_has_died_costs_no_message(broker_at: BrokerAt, tmp_pa
 
 
 @every_database
-def test_a_job_is_announced_when_everyone_can_see_it(app: Flask, ada: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_is_announced_after_its_commit(app: Flask, ada: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
 
     def look(task: str, job_id: int) -> None:
@@ -211,7 +211,7 @@ def test_a_job_is_announced_when_everyone_can_see_it(app: Flask, ada: Client, mo
 
 @every_database
 @pytest.mark.parametrize("fault", ["before the commit", "at the commit"])
-def test_nothing_is_announced_that_was_not_committed(
+def test_an_uncommitted_job_is_not_announced(
     app: Flask, ada: Client, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
     announced: list[int] = []
@@ -235,7 +235,7 @@ def test_nothing_is_announced_that_was_not_committed(
     assert announced == [item["id"] for item in ada.get("/jobs").json["items"]] == [accepted.json["id"]]
 
 
-def test_what_waits_for_a_commit_happens_once_and_not_after_a_rollback(app: Flask) -> None:
+def test_after_commit_runs_once_and_never_after_a_rollback(app: Flask) -> None:
     happened: list[str] = []
     with app.app_context():
         after_commit(partial(happened.append, "undone"))
@@ -250,7 +250,7 @@ def test_what_waits_for_a_commit_happens_once_and_not_after_a_rollback(app: Flas
 
 
 @every_database
-def test_a_broker_that_fails_takes_no_202_back(
+def test_a_failing_broker_does_not_affect_the_response(
     app: Flask, ada: Client, broker_at: BrokerAt, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(app.extensions, "broker", broker_at(f"redis://127.0.0.1:{free_port()}/0"))

@@ -71,7 +71,7 @@ def described() -> dict[str, Any]:
 
 
 @every_database
-def test_the_schema_goes_up_down_to_nothing_and_up_again(fresh: Flask) -> None:
+def test_the_schema_can_be_downgraded_to_nothing_and_upgraded_again(fresh: Flask) -> None:
     flask_migrate.upgrade()
     first = described()
     assert set(first) == set(Base.metadata.tables) | {"alembic_version"}
@@ -82,7 +82,7 @@ def test_the_schema_goes_up_down_to_nothing_and_up_again(fresh: Flask) -> None:
 
 
 @every_database
-def test_each_migration_can_be_undone_alone(fresh: Flask) -> None:
+def test_each_migration_can_be_downgraded(fresh: Flask) -> None:
     revisions = [script.revision for script in ScriptDirectory(str(ROOT / "migrations")).walk_revisions()]
     for revision in reversed(revisions):
         before = described()
@@ -95,7 +95,7 @@ def test_each_migration_can_be_undone_alone(fresh: Flask) -> None:
 
 
 @every_database
-def test_an_upgrade_of_a_schema_that_is_up_to_date_does_nothing(fresh: Flask) -> None:
+def test_an_upgrade_of_a_current_schema_does_nothing(fresh: Flask) -> None:
     flask_migrate.upgrade()
     before = described()
     db.session.add(User(email="ada@example.org", name="Ada", password_hash="no hash"))
@@ -114,7 +114,7 @@ def test_models_and_migrations_agree(fresh: Flask) -> None:
 
 
 @every_database
-def test_a_model_with_a_column_too_many_would_be_noticed(fresh: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_drift_finds_an_extra_column(fresh: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     flask_migrate.upgrade()
     altered = copy_of_models()
     altered.tables["books"].append_column(Column("shelf", String(10)))
@@ -124,7 +124,7 @@ def test_a_model_with_a_column_too_many_would_be_noticed(fresh: Flask, monkeypat
 
 @every_database
 @pytest.mark.parametrize("change", ["index", "type", "nullable", "table"])
-def test_other_changes_of_the_models_would_be_noticed(fresh: Flask, change: str) -> None:
+def test_drift_finds_other_changes(fresh: Flask, change: str) -> None:
     flask_migrate.upgrade()
     altered = copy_of_models()
     books = altered.tables["books"]
@@ -139,7 +139,7 @@ def test_other_changes_of_the_models_would_be_noticed(fresh: Flask, change: str)
     assert drift(altered) != []
 
 
-def test_check_fails_when_the_database_lags_behind(fresh: Flask) -> None:
+def test_check_fails_on_an_outdated_schema(fresh: Flask) -> None:
     with pytest.raises((CommandError, SystemExit)):
         flask_migrate.check()
 
@@ -153,7 +153,7 @@ def copy_of_models() -> MetaData:
 
 
 @every_database
-def test_every_constraint_and_index_has_the_name_that_the_convention_gives(fresh: Flask) -> None:
+def test_constraints_and_indexes_are_named_by_the_convention(fresh: Flask) -> None:
     flask_migrate.upgrade()
     schema = inspect(db.engine)
     names_of_all = db.engine.dialect.name == "postgresql"  # MySQL has no names for primary keys, SQLite not always
@@ -168,7 +168,7 @@ def test_every_constraint_and_index_has_the_name_that_the_convention_gives(fresh
 
 
 @pytest.mark.parametrize("database", ["mariadb"], indirect=True)
-def test_tables_compare_bytes_whatever_the_databases_default(fresh: Flask) -> None:
+def test_mariadb_tables_use_the_binary_collation(fresh: Flask) -> None:
     with db.engine.begin() as connection:
         connection.execute(text("ALTER DATABASE CHARACTER SET latin1 COLLATE latin1_german1_ci"))
     flask_migrate.upgrade()
@@ -200,7 +200,7 @@ def ruff(script: Path, command: str, *options: str) -> str:
     return linted.stdout.decode()
 
 
-def test_a_new_empty_revision_is_valid_and_clean(migrations: Path) -> None:
+def test_an_empty_revision_is_valid_and_passes_lint(migrations: Path) -> None:
     flask_migrate.revision(directory=str(migrations), message="add shelves")
     (script,) = migrations.glob("versions/*_add_shelves.py")
     assert re.fullmatch(r"20\d{6}_add_shelves\.py", script.name)
@@ -209,7 +209,7 @@ def test_a_new_empty_revision_is_valid_and_clean(migrations: Path) -> None:
     assert ruff(script, "check").strip() == "All checks passed!"
 
 
-def test_a_revision_that_is_generated_from_models_uses_our_types_and_is_clean(
+def test_a_generated_revision_uses_the_column_types_and_passes_lint(
     migrations: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     altered = copy_of_models()
@@ -225,7 +225,7 @@ def test_a_revision_that_is_generated_from_models_uses_our_types_and_is_clean(
     assert drift(altered) == []
 
 
-def test_nothing_is_generated_while_models_and_migrations_agree(migrations: Path) -> None:
+def test_no_revision_is_generated_without_changes(migrations: Path) -> None:
     before = set(migrations.glob("versions/*.py"))
     flask_migrate.migrate(directory=str(migrations), message="nothing")
     assert set(migrations.glob("versions/*.py")) == before

@@ -109,7 +109,7 @@ def held_up(monkeypatch: pytest.MonkeyPatch, name: str, request: Callable[[], An
 
 
 @every_database
-def test_a_request_that_is_sent_again_gets_the_first_answer_again(ada: Client) -> None:
+def test_a_retry_gets_the_first_response(ada: Client) -> None:
     first, second, third = (add(ada) for _ in range(3))
     assert first.status_code == 201
     assert first.headers["Location"]
@@ -120,7 +120,7 @@ def test_a_request_that_is_sent_again_gets_the_first_answer_again(ada: Client) -
 
 
 @every_database
-def test_an_import_that_is_sent_again_is_one_job_however_it_is_packed(ada: Client, announced: list[int]) -> None:
+def test_a_retried_upload_creates_one_job_whatever_its_encoding(ada: Client, announced: list[int]) -> None:
     first = upload(ada)
     assert first.status_code == 202
     for again in (upload(ada), upload_form(ada, "one"), upload_form(ada, "another")):
@@ -129,7 +129,7 @@ def test_an_import_that_is_sent_again_is_one_job_however_it_is_packed(ada: Clien
     assert announced == [item["id"] for item in ada.get("/jobs").json["items"]] == [first.json["id"]]
 
 
-def test_the_order_and_the_spaces_of_json_make_no_other_request(ada: Client) -> None:
+def test_key_order_and_white_space_of_json_do_not_matter(ada: Client) -> None:
     first = add(ada)
     fields = ", ".join(f'"{name}" : {value!r}'.replace("'", '"') for name, value in reversed(book().items()))
     headers = {"Idempotency-Key": KEY, "Content-Type": "application/json"}
@@ -139,7 +139,7 @@ def test_the_order_and_the_spaces_of_json_make_no_other_request(ada: Client) -> 
 
 
 @every_database
-def test_the_first_answer_outlives_what_it_tells_of(ada: Client) -> None:
+def test_the_first_response_is_replayed_after_its_object_is_deleted(ada: Client) -> None:
     first = add(ada)
     assert ada.delete(f"/books/{first.json['id']}").status_code == 204
     again = add(ada)
@@ -149,14 +149,14 @@ def test_the_first_answer_outlives_what_it_tells_of(ada: Client) -> None:
 
 
 @every_database
-def test_without_a_key_every_request_is_one_of_its_own(app: Flask, ada: Client) -> None:
+def test_requests_without_a_key_are_independent(app: Flask, ada: Client) -> None:
     assert [ada.import_csv(CSV).status_code for _ in range(2)] == [202, 202]
     assert len(ada.get("/jobs").json["items"]) == 2
     assert keys(app) == 0
 
 
 @every_database
-def test_the_same_key_of_another_user_is_another_key(ada: Client, bob: Client) -> None:
+def test_keys_of_different_users_are_independent(ada: Client, bob: Client) -> None:
     first, second = add(ada), add(bob)
     assert (first.status_code, second.status_code) == (201, 201)
     assert not replayed(second)
@@ -169,7 +169,7 @@ def test_the_same_key_of_another_user_is_another_key(ada: Client, bob: Client) -
 
 
 @every_database
-def test_a_key_does_not_serve_for_another_request(ada: Client) -> None:
+def test_a_key_of_another_request_gets_422(ada: Client) -> None:
     add(ada)
     for other in (add(ada, isbn=isbn(1)), add(ada, title="Emma."), upload(ada)):
         status, body = problem(other)
@@ -179,24 +179,24 @@ def test_a_key_does_not_serve_for_another_request(ada: Client) -> None:
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "a\tb", "a\x7f", "é", "\x00"])
-def test_a_key_that_cannot_be_kept_is_refused(app: Flask, ada: Client, key: str) -> None:
+def test_an_invalid_key_is_refused(app: Flask, ada: Client, key: str) -> None:
     status, body = problem(add(ada, key))
     assert (status, list(body["errors"])) == (422, ["Idempotency-Key"])
     assert (shelf(ada), keys(app)) == ([], 0)
 
 
 @pytest.mark.parametrize("key", ["x", "x" * 255, "' OR 1=1 --", '"quoted, as the draft has it"'])
-def test_a_key_may_be_any_printable_text(ada: Client, key: str) -> None:
+def test_a_key_can_be_any_printable_text(ada: Client, key: str) -> None:
     assert told(add(ada, key)) == told(add(ada, key))
 
 
 @every_database
-def test_keys_that_differ_in_case_are_different(ada: Client) -> None:
+def test_keys_are_case_sensitive(ada: Client) -> None:
     assert add(ada, "abc").status_code == add(ada, "ABC", isbn=isbn(1)).status_code == 201
 
 
 @every_database
-def test_an_operation_that_takes_no_key_does_not_heed_one(app: Flask, ada: Client) -> None:
+def test_other_operations_ignore_the_key(app: Flask, ada: Client) -> None:
     path = f"/books/{ada.post('/books', json=book()).json['id']}"
     for title in ("One", "Two"):
         changed = ada.patch(path, json={"title": title}, headers={"Idempotency-Key": KEY})
@@ -206,8 +206,8 @@ def test_an_operation_that_takes_no_key_does_not_heed_one(app: Flask, ada: Clien
     assert keys(app) == 0
 
 
-def test_the_operations_that_take_a_key_say_so(anyone: Client) -> None:
-    paths = anyone.get("~/openapi.json").json["paths"]
+def test_the_openapi_document_names_the_idempotent_operations(anonymous: Client) -> None:
+    paths = anonymous.get("~/openapi.json").json["paths"]
     taking = {
         f"{method} {path}": parameter
         for path, operations in paths.items()
@@ -225,7 +225,7 @@ def test_the_operations_that_take_a_key_say_so(anyone: Client) -> None:
 
 
 @every_database
-def test_an_error_is_not_kept(ada: Client) -> None:
+def test_an_error_response_is_not_replayed(ada: Client) -> None:
     first = ada.post("/books", json=book())
     assert [add(ada).status_code for _ in range(2)] == [409, 409]
     ada.delete(f"/books/{first.json['id']}")
@@ -234,7 +234,7 @@ def test_an_error_is_not_kept(ada: Client) -> None:
 
 
 @every_database
-def test_an_error_that_nobody_foresaw_is_not_kept(app: Flask, ada: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unexpected_error_is_not_replayed(app: Flask, ada: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(books, "create", lambda *_, **__: 1 // 0)
         assert problem(add(ada))[0] == 500
@@ -243,7 +243,7 @@ def test_an_error_that_nobody_foresaw_is_not_kept(app: Flask, ada: Client, monke
 
 
 @every_database
-def test_an_invalid_request_does_not_use_up_its_key(app: Flask, ada: Client) -> None:
+def test_an_invalid_request_does_not_use_its_key(app: Flask, ada: Client) -> None:
     assert add(ada, title="").status_code == 422
     assert keys(app) == 0
     assert add(ada).status_code == 201
@@ -253,7 +253,7 @@ def test_an_invalid_request_does_not_use_up_its_key(app: Flask, ada: Client) -> 
 
 
 @every_database
-def test_a_request_whose_first_is_still_at_work_is_told_so(ada: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_retry_during_the_first_request_gets_409(ada: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     with held_up(monkeypatch, "create", partial(add, ada)) as first:
         assert problem(add(ada))[0] == 409
         assert problem(add(ada, title="Another"))[0] == 422
@@ -264,7 +264,7 @@ def test_a_request_whose_first_is_still_at_work_is_told_so(ada: Client, monkeypa
 
 @every_database
 @pytest.mark.parametrize("times", [2, 8])
-def test_requests_that_arrive_together_have_one_effect(ada: Client, announced: list[int], times: int) -> None:
+def test_concurrent_retries_have_one_effect(ada: Client, announced: list[int], times: int) -> None:
     for number in range(4):
         answers = at_once(partial(upload, ada, f"{KEY}-{number}"), times)
         assert Counter(replayed(answer) for answer in answers if answer.status_code == 202)[False] == 1
@@ -274,7 +274,7 @@ def test_requests_that_arrive_together_have_one_effect(ada: Client, announced: l
 
 
 @every_database
-def test_requests_that_arrive_together_and_fail_leave_no_key_behind(app: Flask, ada: Client) -> None:
+def test_concurrent_retries_that_fail_leave_no_key(app: Flask, ada: Client) -> None:
     ada.post("/books", json=book())
     answers = at_once(partial(add, ada), 8)
     assert {answer.status_code for answer in answers} <= {409, 503}  # now and then, MariaDB sees a deadlock
@@ -285,7 +285,7 @@ def test_requests_that_arrive_together_and_fail_leave_no_key_behind(app: Flask, 
 
 
 @every_database
-def test_an_answer_is_kept_for_24_hours(app: Flask, ada: Client) -> None:
+def test_a_response_is_replayed_for_24_hours(app: Flask, ada: Client) -> None:
     first = add(ada)
     pass_time(app, timedelta(hours=23, minutes=59))
     assert told(add(ada)) == told(first)
@@ -293,7 +293,7 @@ def test_an_answer_is_kept_for_24_hours(app: Flask, ada: Client) -> None:
 
 
 @every_database
-def test_after_24_hours_a_key_is_new(app: Flask, ada: Client) -> None:
+def test_a_key_can_be_reused_after_24_hours(app: Flask, ada: Client) -> None:
     add(ada)
     pass_time(app, timedelta(hours=24))
     second = add(ada, isbn=isbn(1))
@@ -303,7 +303,7 @@ def test_after_24_hours_a_key_is_new(app: Flask, ada: Client) -> None:
 
 
 @every_database
-def test_an_answer_that_has_expired_is_not_given_while_the_next_is_worked_out(
+def test_an_expired_response_is_not_replayed_during_its_replacement(
     app: Flask, ada: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ada.delete(f"/books/{add(ada).json['id']}")
@@ -314,7 +314,7 @@ def test_an_answer_that_has_expired_is_not_given_while_the_next_is_worked_out(
 
 
 @every_database
-def test_a_key_whose_request_died_is_taken_over_after_its_lease_and_not_before(
+def test_a_key_of_a_killed_request_is_reusable_after_its_lease(
     app: Flask, ada: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def die(*_: Any, **__: Any) -> None:
@@ -336,7 +336,7 @@ def test_a_key_whose_request_died_is_taken_over_after_its_lease_and_not_before(
 
 
 @pytest.mark.parametrize("database", ["postgresql", "mariadb"], indirect=True)  # on SQLite, one waits for the other
-def test_of_two_that_find_a_key_whose_request_died_one_takes_it_over(
+def test_one_of_two_concurrent_retries_takes_over_an_expired_lease(
     app: Flask, ada: Client, announced: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     both_have_looked, look = Barrier(2), idempotency._kept
@@ -357,7 +357,7 @@ def test_of_two_that_find_a_key_whose_request_died_one_takes_it_over(
 
 
 @every_database
-def test_a_slow_request_whose_key_was_taken_over_changes_nothing(
+def test_a_slow_request_that_lost_its_key_changes_nothing(
     app: Flask, ada: Client, announced: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with held_up(monkeypatch, "request_import", partial(upload, ada)) as slow:
@@ -370,7 +370,7 @@ def test_a_slow_request_whose_key_was_taken_over_changes_nothing(
 
 
 @every_database
-def test_a_slow_request_that_fails_does_not_take_the_key_from_its_successor(
+def test_a_slow_request_that_fails_leaves_its_successors_key(
     app: Flask, ada: Client, announced: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with held_up(monkeypatch, "request_import", partial(upload, ada)) as slow:
@@ -387,7 +387,7 @@ def test_a_slow_request_that_fails_does_not_take_the_key_from_its_successor(
 
 
 @every_database
-def test_only_keys_that_are_not_heeded_any_more_are_pruned(app: Flask, ada: Client) -> None:
+def test_only_expired_keys_are_pruned(app: Flask, ada: Client) -> None:
     def prune() -> list[str]:
         return app.test_cli_runner().invoke(args=["prune"]).output.splitlines()
 

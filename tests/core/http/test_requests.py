@@ -21,22 +21,22 @@ def break_down(*_: Any, **__: Any) -> None:
 
 
 @pytest.mark.parametrize("given", [ROUTER_ID, "x" * 20, "x" * 200, "aZ09._:+/=-aZ09._:+/=-"])
-def test_the_routers_request_id_is_kept(anyone: Client, given: str) -> None:
-    assert anyone.get("~/healthz", headers={"X-Request-ID": given}).headers["X-Request-ID"] == given
+def test_the_request_id_of_the_router_is_kept(anonymous: Client, given: str) -> None:
+    assert anonymous.get("~/healthz", headers={"X-Request-ID": given}).headers["X-Request-ID"] == given
 
 
 @pytest.mark.parametrize(
     "given",
     ["", "x" * 19, "x" * 201, "x" * 20 + " ", "x y" * 10, "<script>alert(1)</script>", "é" * 20, "x" * 20 + "%"],
 )
-def test_a_request_id_that_is_not_safe_is_replaced(anyone: Client, given: str) -> None:
-    request_id = anyone.get("~/healthz", headers={"X-Request-ID": given}).headers["X-Request-ID"]
+def test_an_unsafe_request_id_is_replaced(anonymous: Client, given: str) -> None:
+    request_id = anonymous.get("~/healthz", headers={"X-Request-ID": given}).headers["X-Request-ID"]
     assert request_id != given.strip()
     assert 20 <= len(request_id) <= 200
 
 
-def test_each_request_without_an_id_gets_its_own(anyone: Client) -> None:
-    assert len({anyone.get("~/healthz").headers["X-Request-ID"] for _ in range(3)}) == 3
+def test_a_request_without_an_id_gets_one(anonymous: Client) -> None:
+    assert len({anonymous.get("~/healthz").headers["X-Request-ID"] for _ in range(3)}) == 3
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_each_request_without_an_id_gets_its_own(anyone: Client) -> None:
         (500, "GET", "/books", {}),
     ],
 )
-def test_a_problem_has_the_id_of_its_request(
+def test_a_problem_contains_the_request_id(
     ada: Client, monkeypatch: pytest.MonkeyPatch, status: int, method: str, path: str, options: dict[str, Any]
 ) -> None:
     ada.post("/books", json=book())
@@ -62,14 +62,14 @@ def test_a_problem_has_the_id_of_its_request(
     assert response.headers["X-Request-ID"] == response.json["request_id"] == ROUTER_ID
 
 
-def test_a_problem_without_a_token_has_the_id_of_its_request(anyone: Client) -> None:
-    response = anyone.get("/books")
+def test_a_401_contains_the_request_id(anonymous: Client) -> None:
+    response = anonymous.get("/books")
     assert response.status_code == 401
     assert response.headers["X-Request-ID"] == response.json["request_id"]
 
 
-def test_what_is_nowhere_is_a_problem(anyone: Client) -> None:
-    status, body = problem(anyone.get("/nowhere"))
+def test_an_unknown_path_gets_a_404_problem(anonymous: Client) -> None:
+    status, body = problem(anonymous.get("/nowhere"))
     assert status == 404
     assert body.pop("detail")
     assert body == {"type": "about:blank", "title": "Not Found", "status": 404}
@@ -84,10 +84,8 @@ def test_what_is_nowhere_is_a_problem(anyone: Client) -> None:
         ("~/healthz", {"GET", "HEAD", "OPTIONS"}),
     ],
 )
-def test_a_method_that_a_resource_has_not_is_a_problem_that_names_those_it_has(
-    anyone: Client, path: str, allowed: set[str]
-) -> None:
-    response = anyone.open("PUT", path)
+def test_a_405_names_the_allowed_methods(anonymous: Client, path: str, allowed: set[str]) -> None:
+    response = anonymous.open("PUT", path)
     assert problem(response)[0] == 405
     assert set(response.headers["Allow"].split(", ")) == allowed
 
@@ -102,19 +100,19 @@ def test_a_method_that_a_resource_has_not_is_a_problem_that_names_those_it_has(
         {},
     ],
 )
-def test_a_body_of_another_type_is_a_problem_that_names_the_right_one(ada: Client, options: dict[str, Any]) -> None:
+def test_a_415_names_the_accepted_content_type(ada: Client, options: dict[str, Any]) -> None:
     status, body = problem(ada.post("/books", **options))
     assert status == 415
     assert "application/json" in body["detail"]
 
 
-def test_the_type_of_a_body_may_name_its_charset(ada: Client) -> None:
+def test_a_content_type_with_a_charset_is_accepted(ada: Client) -> None:
     body = '{"title": "Émile", "author": "Rousseau", "isbn": "9780141439587"}'
     response = ada.post("/books", data=body, content_type="application/json; charset=utf-8")
     assert (response.status_code, response.json["title"]) == (201, "Émile")
 
 
-def test_an_unforeseen_error_says_nothing_about_itself(ada: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_500_reveals_nothing_about_the_error(ada: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(books, "find", break_down)
     response = ada.get("/books")
     status, body = problem(response)
@@ -123,7 +121,7 @@ def test_an_unforeseen_error_says_nothing_about_itself(ada: Client, monkeypatch:
         assert secret not in response.text
 
 
-def test_an_error_of_the_database_says_nothing_about_itself(ada: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_database_error_is_not_revealed(ada: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     def ask_nonsense(*_: Any, **__: Any) -> None:
         db.session.execute(text("SELECT hunter2 FROM books"))
 
@@ -134,7 +132,7 @@ def test_an_error_of_the_database_says_nothing_about_itself(ada: Client, monkeyp
         assert secret not in response.text
 
 
-def test_what_broke_is_undone(ada: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unexpected_error_rolls_back(ada: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     create = books.create
 
     def create_and_break_down(*arguments: Any, **fields: Any) -> None:
@@ -166,13 +164,13 @@ def cors_headers(response: Any) -> list[str]:
     return [name for name in response.headers.keys() if name.startswith("Access-Control-")]  # noqa: SIM118
 
 
-def test_no_origin_may_ask_by_default(app: Flask, anyone: Client) -> None:
-    for response in (anyone.get("~/healthz", headers={"Origin": "https://a.org"}), preflight(app, "https://a.org")):
+def test_no_origin_is_allowed_by_default(app: Flask, anonymous: Client) -> None:
+    for response in (anonymous.get("~/healthz", headers={"Origin": "https://a.org"}), preflight(app, "https://a.org")):
         assert cors_headers(response) == []
 
 
 @pytest.mark.parametrize("origin", ["https://a.org", "https://b.org:8443"])
-def test_a_listed_origin_may_ask(tmp_path: Path, origin: str) -> None:
+def test_a_listed_origin_is_allowed(tmp_path: Path, origin: str) -> None:
     app = cors_app(tmp_path, "https://a.org", "https://b.org:8443")
     response = Client(app).get("~/healthz", headers={"Origin": origin})
     assert response.headers["Access-Control-Allow-Origin"] == origin
@@ -180,13 +178,13 @@ def test_a_listed_origin_may_ask(tmp_path: Path, origin: str) -> None:
 
 
 @pytest.mark.parametrize("origin", ["https://b.org", "http://a.org", "https://a.org.b.org", "https://xa.org", "null"])
-def test_an_origin_that_is_not_listed_may_not_ask(tmp_path: Path, origin: str) -> None:
+def test_an_unlisted_origin_is_not_allowed(tmp_path: Path, origin: str) -> None:
     app = cors_app(tmp_path, "https://a.org")
     for response in (Client(app).get("~/healthz", headers={"Origin": origin}), preflight(app, origin)):
         assert cors_headers(response) == []
 
 
-def test_a_listed_origin_may_send_a_token_json_and_preconditions(tmp_path: Path) -> None:
+def test_a_listed_origin_can_send_a_token_json_and_preconditions(tmp_path: Path) -> None:
     response = preflight(cors_app(tmp_path, "https://a.org"), "https://a.org")
     assert response.status_code == 200
     assert response.headers["Access-Control-Allow-Origin"] == "https://a.org"
@@ -195,19 +193,19 @@ def test_a_listed_origin_may_send_a_token_json_and_preconditions(tmp_path: Path)
     assert {"authorization", "content-type", "if-match"} <= set(allowed.split(", "))
 
 
-def test_a_listed_origin_reads_problems_too(tmp_path: Path) -> None:
+def test_a_listed_origin_can_read_problems(tmp_path: Path) -> None:
     response = Client(cors_app(tmp_path, "https://a.org")).get("/books", headers={"Origin": "https://a.org"})
     assert response.status_code == 401
     assert response.headers["Access-Control-Allow-Origin"] == "https://a.org"
 
 
-def test_a_listed_origin_sees_the_headers_that_the_api_speaks_with(tmp_path: Path) -> None:
+def test_a_listed_origin_can_read_the_response_headers(tmp_path: Path) -> None:
     response = Client(cors_app(tmp_path, "https://a.org")).get("~/healthz", headers={"Origin": "https://a.org"})
     shown = response.headers["Access-Control-Expose-Headers"].lower().split(", ")
     assert {"etag", "link", "location", "x-request-id"} <= set(shown)
 
 
-def test_no_cookie_is_ever_taken_or_given(tmp_path: Path) -> None:
+def test_cors_allows_no_cookies(tmp_path: Path) -> None:
     response = Client(cors_app(tmp_path, "https://a.org")).get("~/healthz", headers={"Origin": "https://a.org"})
     assert "Access-Control-Allow-Credentials" not in response.headers
     assert "Set-Cookie" not in response.headers

@@ -26,7 +26,7 @@ class Public(Private):
     guard = ANYONE
 
 
-def test_an_inherited_method_stands_behind_its_own_class_guard(app: Flask) -> None:
+def test_an_inherited_method_has_the_guard_of_its_class(app: Flask) -> None:
     for classes in ((Private, Public), (Public, Private)):
         site = Flask("site")
         site.config.update(app.config)
@@ -40,7 +40,7 @@ def test_an_inherited_method_stands_behind_its_own_class_guard(app: Flask) -> No
         assert client.get("/Private").status_code == 401
 
 
-def test_many_who_ask_for_the_document_first_all_get_it(app: Flask) -> None:
+def test_concurrent_first_requests_get_the_same_document(app: Flask) -> None:
     docs = Documentation(Flask("site"), title="t", description="d", token_url="/")
     with ThreadPoolExecutor(8) as threads:
         documents = list(threads.map(lambda _: docs.document(), range(8)))

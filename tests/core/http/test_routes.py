@@ -64,9 +64,9 @@ def guarded(app: Flask) -> list[Operation]:
 
 
 @pytest.fixture
-def document(anyone: Client) -> dict[str, Any]:
+def document(anonymous: Client) -> dict[str, Any]:
     """The OpenAPI document."""
-    answer = anyone.get("~/openapi.json")
+    answer = anonymous.get("~/openapi.json")
     assert (answer.status_code, answer.mimetype) == (200, "application/json")
     parsed: dict[str, Any] = answer.json
     return parsed
@@ -85,28 +85,28 @@ def documented(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
 # --- Who may call -----------------------------------------------------------------------------------------------------
 
 
-def test_whoever_sends_no_token_is_turned_away_everywhere_but_at_the_open_doors(app: Flask, anyone: Client) -> None:
+def test_every_operation_except_the_open_ones_requires_a_token(app: Flask, anonymous: Client) -> None:
     for operation in guarded(app):
-        answer = anyone.open(operation.method, operation.url)
+        answer = anonymous.open(operation.method, operation.url)
         assert (answer.status_code, answer.mimetype) == (401, "application/problem+json"), operation
         assert answer.headers["WWW-Authenticate"] == "Bearer", operation
 
 
-def test_a_head_request_is_no_way_around_the_guard(app: Flask, anyone: Client) -> None:
+def test_head_requests_require_a_token_too(app: Flask, anonymous: Client) -> None:
     readable = [operation for operation in guarded(app) if operation.method == "GET"]
-    assert {anyone.open("HEAD", operation.url).status_code for operation in readable} == {401}
+    assert {anonymous.open("HEAD", operation.url).status_code for operation in readable} == {401}
 
 
-def test_the_open_doors_ask_for_no_token(app: Flask, anyone: Client) -> None:
+def test_open_operations_require_no_token(app: Flask, anonymous: Client) -> None:
     doors = [operation for operation in operations(app) if str(operation) in OPEN]
     assert {str(operation) for operation in doors} == OPEN
     for operation in doors:
         assert operation.resource is not None
         assert operation.resource.guard == ANYONE
-        assert anyone.open(operation.method, operation.url, json={}).status_code in (200, 422, 503), operation
+        assert anonymous.open(operation.method, operation.url, json={}).status_code in (200, 422, 503), operation
 
 
-def test_a_refresh_token_opens_nothing_that_asks_for_an_access_token(app: Flask, ada: Client) -> None:
+def test_a_refresh_token_is_refused_by_every_other_operation(app: Flask, ada: Client) -> None:
     client = Client(app, ada.refresh_token)
     for operation in guarded(app):
         if operation.resource and operation.resource.guard != REFRESH:
@@ -114,7 +114,7 @@ def test_a_refresh_token_opens_nothing_that_asks_for_an_access_token(app: Flask,
             assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, "Bearer"), operation
 
 
-def test_an_access_token_opens_nothing_that_asks_for_a_refresh_token(app: Flask, ada: Client) -> None:
+def test_an_access_token_is_refused_by_the_refresh_operation(app: Flask, ada: Client) -> None:
     asking = [operation for operation in guarded(app) if operation.resource and operation.resource.guard == REFRESH]
     assert [str(operation) for operation in asking] == ["POST /api/v1/auth/refresh"]
     assert ada.post("/auth/refresh").status_code == 401
@@ -129,11 +129,11 @@ def test_the_document_is_valid_openapi(document: dict[str, Any]) -> None:
     validate(document)  # raises
 
 
-def test_every_url_is_documented_and_every_documented_url_is_there(app: Flask, documented: dict[str, Any]) -> None:
+def test_the_document_contains_exactly_the_routes(app: Flask, documented: dict[str, Any]) -> None:
     assert set(documented) == {str(operation) for operation in operations(app)}
 
 
-def test_every_operation_has_a_summary_a_tag_and_an_id_of_its_own(documented: dict[str, Any]) -> None:
+def test_every_operation_has_a_summary_a_tag_and_a_unique_id(documented: dict[str, Any]) -> None:
     for name, operation in documented.items():
         assert re.fullmatch(r"[A-Z].{3,100}[^.]", operation["summary"]), name
         assert len(operation["tags"]) == 1, name
@@ -141,14 +141,14 @@ def test_every_operation_has_a_summary_a_tag_and_an_id_of_its_own(documented: di
     assert sorted(ids) == sorted(set(ids))
 
 
-def test_every_operation_documents_a_success_and_what_any_error_looks_like(documented: dict[str, Any]) -> None:
+def test_every_operation_documents_its_success_and_its_errors(documented: dict[str, Any]) -> None:
     for name, operation in documented.items():
         responses = operation["responses"]
         assert responses["default"] == {"$ref": "#/components/responses/Problem"}, name
         assert [status for status in responses if status.startswith("2")], name
 
 
-def test_a_security_scheme_stands_where_there_is_a_guard_and_nowhere_else(
+def test_documented_security_schemes_match_the_guards(
     app: Flask, document: dict[str, Any], documented: dict[str, Any]
 ) -> None:
     for operation in operations(app):
@@ -178,7 +178,7 @@ def examples(node: Any) -> Iterator[tuple[Any, dict[str, Any]]]:
             yield from examples(value)
 
 
-def test_every_example_fits_its_schema(document: dict[str, Any]) -> None:
+def test_every_example_is_valid(document: dict[str, Any]) -> None:
     found = list(examples(document))
     assert len(found) > 30
     for example, schema in found:
@@ -186,7 +186,7 @@ def test_every_example_fits_its_schema(document: dict[str, Any]) -> None:
         assert [error.message for error in validator.iter_errors(example)] == [], schema
 
 
-def test_the_examples_of_an_object_make_a_whole_that_fits_its_schema(document: dict[str, Any]) -> None:
+def test_the_examples_of_an_object_are_valid_together(document: dict[str, Any]) -> None:
     whole = 0
     for name, schema in document["components"]["schemas"].items():
         fields = schema.get("properties", {})
@@ -217,17 +217,17 @@ def module_name(file: Path) -> str:
     return ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
-def test_every_kind_of_job_that_is_asked_for_has_a_handler_and_no_handler_waits_in_vain(app: Flask) -> None:
+def test_every_enqueued_kind_of_job_has_a_handler(app: Flask) -> None:
     kinds = set(enqueued_kinds())
     assert "books.import" in kinds
     assert set(runner._handlers) == kinds
 
 
-def test_every_handler_of_jobs_says_what_it_does(app: Flask) -> None:
+def test_every_job_handler_has_a_docstring(app: Flask) -> None:
     assert [kind for kind, handler in runner._handlers.items() if not handler.__doc__] == []
 
 
-def test_a_kind_of_job_fits_its_column_and_names_its_feature(app: Flask) -> None:
+def test_every_kind_of_job_names_its_feature_and_fits_its_column(app: Flask) -> None:
     for kind in runner._handlers:
         feature, _, verb = kind.partition(".")
         assert (ROOT / "app" / feature).is_dir()
@@ -237,16 +237,16 @@ def test_a_kind_of_job_fits_its_column_and_names_its_feature(app: Flask) -> None
 # --- The code ---------------------------------------------------------------------------------------------------------
 
 
-def test_every_file_of_the_application_fits_in_a_head() -> None:
+def test_no_file_of_the_application_exceeds_200_lines() -> None:
     lines = {str(file.relative_to(ROOT)): len(file.read_text().splitlines()) for file in APP}
     assert {name: count for name, count in lines.items() if count > 200} == {}
 
 
-def test_every_file_of_the_application_says_what_it_is_for() -> None:
+def test_every_file_of_the_application_has_a_docstring() -> None:
     assert [str(file) for file in APP if not ast.get_docstring(ast.parse(file.read_text()))] == []
 
 
-def test_no_module_imports_itself_in_a_circle() -> None:
+def test_there_are_no_circular_imports() -> None:
     graph = grimp.build_graph("app", cache_dir=None)
     imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
     assert "app.core.settings" in imports["app.core.database"]

@@ -92,12 +92,12 @@ def test_an_event_is_one_json_object_in_the_elastic_common_schema(json_lines: Li
     }
 
 
-def test_an_event_that_nothing_caused_names_no_request_and_no_job(json_lines: Lines) -> None:
+def test_an_event_outside_a_request_names_no_request_and_no_job(json_lines: Lines) -> None:
     logging.getLogger("app.test").info("started")
     assert not {"http", "labels"} & set(json.loads(json_lines()[0]))
 
 
-def test_an_exception_is_one_line_with_its_type_and_trace(json_lines: Lines) -> None:
+def test_an_exception_is_one_line_with_type_message_and_trace(json_lines: Lines) -> None:
     try:
         raise LookupError("first\nsecond")
     except LookupError:
@@ -109,19 +109,19 @@ def test_an_exception_is_one_line_with_its_type_and_trace(json_lines: Lines) -> 
 
 
 @pytest.mark.parametrize("message", ["\x00\x1b[31m\r\n\u2028", 'quotes " and \\ slashes', "\ud800", "📚"])
-def test_whatever_is_logged_the_line_stays_one_json_object(json_lines: Lines, message: str) -> None:
+def test_any_message_stays_one_json_object_on_one_line(json_lines: Lines, message: str) -> None:
     logging.getLogger("app.test").info("%s", message)
     (line,) = json_lines()
     assert json.loads(line)["message"] == message
 
 
-def test_a_client_cannot_break_the_line_with_what_looks_like_a_password(json_lines: Lines) -> None:
+def test_client_data_that_looks_like_a_password_does_not_break_the_line(json_lines: Lines) -> None:
     logging.getLogger("app.test").info("/x://a:b", extra={"user_agent.original": "me@home", "url.path": "password="})
     event = json.loads(json_lines()[0])
     assert (event["message"], event["user_agent"]["original"]) == ("/x://a:b", "me@home")
 
 
-def test_the_console_shows_time_level_logger_message_and_cause(console_lines: Lines) -> None:
+def test_console_lines_show_time_level_logger_message_and_context(console_lines: Lines) -> None:
     with caused_by(REQUEST_ID, 42):
         logging.getLogger("app.test").info("done")
     logging.getLogger("app.test").error("alone")
@@ -130,7 +130,7 @@ def test_the_console_shows_time_level_logger_message_and_cause(console_lines: Li
     assert re.fullmatch(r"\d\d:\d\d:\d\d ERROR   app\.test: alone", second)
 
 
-def test_the_causes_of_work_inside_work_do_not_mix(json_lines: Lines) -> None:
+def test_nested_contexts_do_not_mix(json_lines: Lines) -> None:
     logger = logging.getLogger("app.test")
     with caused_by("outer-0123456789abcdef", 1):
         with caused_by(None, 2):
@@ -176,7 +176,7 @@ JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJodW50ZXIyIn0.c2lnbmF0dXJl"
         ("violated\nDETAIL:  Key (email)=(hunter2) exists.\nend", "violated\nDETAIL:  ***\nend"),
     ],
 )
-def test_what_looks_like_a_secret_is_masked_and_the_rest_stays(text: str, masked: str) -> None:
+def test_secrets_are_masked_and_the_rest_is_unchanged(text: str, masked: str) -> None:
     assert redact(text) == masked
 
 
@@ -194,12 +194,12 @@ def test_what_looks_like_a_secret_is_masked_and_the_rest_stays(text: str, masked
         "12:30:45 INFO app: 200 GET /api/v1/books",
     ],
 )
-def test_innocent_text_is_left_alone(text: str) -> None:
+def test_text_without_secrets_is_unchanged(text: str) -> None:
     assert redact(text) == text
 
 
 @pytest.mark.parametrize("lines", ["json_lines", "console_lines"])
-def test_a_traceback_of_many_lines_holds_no_secret(lines: str, request: pytest.FixtureRequest) -> None:
+def test_a_multiline_traceback_contains_no_secret(lines: str, request: pytest.FixtureRequest) -> None:
     written: Lines = request.getfixturevalue(lines)
     message = f'cannot reach amqp://u:hunter2@h//\n{{"password": "horse hunter2"}}\nAuthorization: Bearer {JWT}'
     try:
@@ -216,7 +216,7 @@ def test_a_traceback_of_many_lines_holds_no_secret(lines: str, request: pytest.F
 
 
 @every_database
-def test_an_error_of_the_database_is_logged_without_the_values(
+def test_a_database_error_is_logged_without_values(
     app: Flask, ada: Client, monkeypatch: pytest.MonkeyPatch, json_lines: Lines
 ) -> None:
     def fail(*_: Any, **__: Any) -> None:
@@ -234,7 +234,7 @@ def test_an_error_of_the_database_is_logged_without_the_values(
 
 
 @every_database
-def test_a_row_that_a_server_would_quote_is_not_logged(
+def test_a_row_quoted_by_the_server_is_not_logged(
     ada: Client, monkeypatch: pytest.MonkeyPatch, json_lines: Lines
 ) -> None:
     def fail(*_: Any, **__: Any) -> None:
@@ -260,7 +260,7 @@ logging.getLogger("sqlalchemy").error("of a library")
 
 
 @pytest.mark.parametrize("format", ["json", "console"])
-def test_lines_and_warnings_of_a_process_go_to_stdout_and_nothing_to_stderr(tmp_path: Path, format: str) -> None:
+def test_logs_and_warnings_go_to_stdout_and_nothing_to_stderr(tmp_path: Path, format: str) -> None:
     command = [sys.executable, "-c", SCRIPT]
     env = environment(tmp_path, LOG_FORMAT=format)
     process = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=True)
@@ -268,7 +268,7 @@ def test_lines_and_warnings_of_a_process_go_to_stdout_and_nothing_to_stderr(tmp_
     assert [word in process.stdout for word in ("a line", "take care", "of a library")] == [True] * 3
 
 
-def test_the_log_level_decides_what_is_written(tmp_path: Path) -> None:
+def test_the_log_level_filters_lines(tmp_path: Path) -> None:
     command = [sys.executable, "-c", SCRIPT]
     env = environment(tmp_path, LOG_LEVEL="error")
     process = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=True)
@@ -315,7 +315,7 @@ def access(web: tuple[list[dict[str, Any]], str], path: str) -> dict[str, Any]:
     return line
 
 
-def test_an_access_line_says_who_asked_for_what_and_what_came_of_it(web: tuple[list[dict[str, Any]], str]) -> None:
+def test_an_access_line_describes_request_and_response(web: tuple[list[dict[str, Any]], str]) -> None:
     line = access(web, "/healthz")
     assert line["message"] == "GET /healthz 200"
     assert line["http"]["request"] == {"id": REQUEST_ID, "method": "GET"}
@@ -327,18 +327,18 @@ def test_an_access_line_says_who_asked_for_what_and_what_came_of_it(web: tuple[l
     assert "curl" in line["user_agent"]["original"]
 
 
-def test_an_access_line_of_a_request_without_an_id_has_the_one_it_was_given(
+def test_an_access_line_contains_the_generated_request_id(
     web: tuple[list[dict[str, Any]], str],
 ) -> None:
     assert re.fullmatch("[0-9a-f]{32}", access(web, "/api/v1/auth/login")["http"]["request"]["id"])
 
 
-def test_a_strange_path_stays_inside_its_line(web: tuple[list[dict[str, Any]], str]) -> None:
+def test_an_odd_path_does_not_break_its_line(web: tuple[list[dict[str, Any]], str]) -> None:
     line = access(web, "/nowhere")
     assert (line["http"]["response"]["status_code"], line["user_agent"]["original"]) == (404, "me@home")
 
 
-def test_gunicorn_writes_json_to_stdout_only_and_no_secret(web: tuple[list[dict[str, Any]], str]) -> None:
+def test_gunicorn_logs_json_to_stdout_without_secrets(web: tuple[list[dict[str, Any]], str]) -> None:
     events, errors = web  # each line of stdout could be parsed
     assert errors == ""
     assert {"gunicorn.access", "gunicorn.error"} <= {event["log"]["logger"] for event in events}
@@ -355,7 +355,7 @@ signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 """
 
 
-def test_what_celery_says_in_a_signal_handler_breaks_no_line_that_is_being_written(tmp_path: Path) -> None:
+def test_celery_messages_in_signal_handlers_do_not_break_lines(tmp_path: Path) -> None:
     """Most of the time, this process waits in the middle of a line for its reader, and a signal comes just then."""
     command, errors = [sys.executable, "-c", TALKING_OVER], tmp_path / "errors"
     with (
@@ -376,7 +376,7 @@ def test_what_celery_says_in_a_signal_handler_breaks_no_line_that_is_being_writt
     assert set(messages) == {"x" * 1000, "a signal came"}
 
 
-def test_an_error_that_ends_a_process_is_an_event(tmp_path: Path) -> None:
+def test_an_error_that_ends_a_process_is_logged(tmp_path: Path) -> None:
     command = [sys.executable, "-c", "from app import create_app; create_app(); raise LookupError('password=hunter2')"]
     process = subprocess.run(command, cwd=ROOT, env=environment(tmp_path), capture_output=True, text=True, check=False)
     event = json.loads(process.stdout)
@@ -396,7 +396,7 @@ def test_an_error_that_ends_a_process_is_an_event(tmp_path: Path) -> None:
         ("", None),
     ],
 )
-def test_an_access_line_has_an_address_that_elasticsearch_takes_or_none(peer: str, shown: str | None) -> None:
+def test_an_access_line_has_a_valid_address_or_none(peer: str, shown: str | None) -> None:
     """What a proxy says of the client need not be one."""
     atoms = dict.fromkeys(("m", "U", "a", "{x-request-id}o"), "-") | {"s": "200", "B": 1, "D": 1, "h": peer}
     record = logging.LogRecord("gunicorn.access", logging.INFO, "", 1, "-", (atoms,), None)

@@ -15,7 +15,7 @@ def cost(line: str) -> float:
 
 
 @pytest.mark.parametrize("bait", ["token_", "eyJ", "password", "://a:", "Duplicate entry '", 'secret="'])
-def test_a_line_that_is_eight_times_as_long_costs_no_more_than_thirty_times_as_much(bait: str) -> None:
+def test_the_cost_of_redaction_is_not_quadratic(bait: str) -> None:
     """A quadratic pattern would take 64 times as long."""
     short, long = bait * 300, bait * 2400
     cost(short)
