@@ -1,12 +1,10 @@
-"""The sweep: no job is forgotten, whatever became of its message or its worker."""
+"""The sweeper: it finds overdue and lost jobs."""
 
 import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from functools import partial
-from threading import Barrier, local
 from types import SimpleNamespace
 from typing import Any
 
@@ -22,7 +20,7 @@ from app.jobs.runner import ATTEMPTS, JobFailed, Work
 from tests.conftest import every_database
 from tests.jobs.conftest import KIND, Enqueue, Handles
 from tests.jobs.workers import claim, job, row, run, sweep, wake
-from tests.support.clients import Client, at_once
+from tests.support.clients import Client
 
 Statements = list[tuple[str, Any]]
 
@@ -146,59 +144,6 @@ def test_a_sweep_changes_at_most_100_jobs_oldest_first(app: Flask, ada: Client, 
     assert sweep(app) == 3
     assert len(set(announced)) == len(announced) == 103
     assert sweep(app) == 0
-
-
-@every_database
-def test_concurrent_sweeps_change_each_job_once(
-    app: Flask, enqueue: Enqueue, announced: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sweepers, wake_one = 4, sweeper._wake
-    all_have_looked, here = Barrier(sweepers), local()
-
-    def wait_and_wake(due: Any) -> bool:
-        if not hasattr(here, "waited"):
-            here.waited = True
-            all_have_looked.wait(timeout=10)
-        return wake_one(due)
-
-    jobs = [enqueue() for _ in range(12)]
-    for job_id in jobs[::2]:
-        lose(app, job_id)
-    for _ in range(ATTEMPTS - 1):
-        sweep(app)
-        lose(app, jobs[0])
-    wake(app, *jobs)
-    announced.clear()
-    monkeypatch.setattr(sweeper, "_wake", wait_and_wake)
-    assert sum(at_once(partial(sweep, app), sweepers)) == len(jobs)
-    assert sorted(announced) == jobs[1:]
-    assert [row(app, job_id)["status"] for job_id in jobs] == ["failed"] + ["queued"] * 11
-
-
-@every_database
-@pytest.mark.parametrize("meanwhile", ["a batch", "a cancellation"])
-def test_a_sweep_does_not_overwrite_a_concurrent_change(
-    app: Flask, ada: Client, enqueue: Enqueue, announced: list[int], monkeypatch: pytest.MonkeyPatch, meanwhile: str
-) -> None:
-    wake_one = sweeper._wake
-    seen: list[dict[str, Any]] = []
-
-    def change_and_wake(due: Any) -> bool:
-        if meanwhile == "a batch":
-            with app.app_context():
-                db.session.execute(update(Job).values(wake_at=utcnow()))
-                db.session.commit()
-        else:
-            ada.post(f"/jobs/{job_id}/cancel")
-        seen.append(row(app, job_id))
-        return wake_one(due)
-
-    job_id = enqueue()
-    lose(app, job_id)
-    monkeypatch.setattr(sweeper, "_wake", change_and_wake)
-    assert sweep(app) == 0
-    assert seen == [row(app, job_id)]
-    assert announced == [job_id]
 
 
 @every_database

@@ -1,37 +1,27 @@
-"""How messages are sent: after the commit, within about a second, and never at the expense of the answer."""
+"""Publishing: a broker delays a request by a second at most."""
 
 import socket
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from functools import partial
 from pathlib import Path
 from threading import Event
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from flask import Flask
-from sqlalchemy.exc import OperationalError
 
 from app import create_app
-from app.books import service as books
 from app.core.broker import celery
 from app.core.broker.publisher import RETRY_PAUSE, Publisher
-from app.core.database import after_commit, commit, db, rollback
-from app.core.errors import Conflict
-from app.jobs import service as jobs
-from app.jobs.models import Job
-from tests.conftest import every_database, make_settings
-from tests.support.clients import Client, at_once
+from tests.conftest import make_settings
+from tests.support.clients import at_once
 from tests.support.environment import free_port
 from tests.support.services import BROKERS, new_broker
 
-CSV = "title,author,isbn\n"
 AT_MOST = 2.5  # seconds that one message may take, on a busy machine
 every_broker = pytest.mark.parametrize("kind", BROKERS)
-
 BrokerAt = Callable[[str], Publisher]
 
 
@@ -80,9 +70,6 @@ def ask(broker: Publisher, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
     monkeypatch.setattr(broker, "_send", note)
     return asked
-
-
-# --- What does not answer ---------------------------------------------------------------------------------------------
 
 
 @contextmanager
@@ -147,9 +134,6 @@ def test_a_hanging_transport_delays_one_request_by_a_second(
     assert sent == [("jobs.run", (1,)), ("jobs.run", (3,))]
 
 
-# --- What answers again -----------------------------------------------------------------------------------------------
-
-
 def test_publishing_is_retried_after_a_pause(
     broker_at: BrokerAt, clock: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -192,69 +176,3 @@ def test_a_dead_connection_loses_no_message(broker_at: BrokerAt, tmp_path: Path,
             cut(broker, kind)
             broker.publish("jobs.run", number)
         assert waiting(broker) == 3
-
-
-# --- When -------------------------------------------------------------------------------------------------------------
-
-
-@every_database
-def test_a_job_is_announced_after_its_commit(app: Flask, ada: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen = []
-
-    def look(task: str, job_id: int) -> None:
-        seen.append((task, ada.get(f"/jobs/{job_id}").status_code))
-
-    monkeypatch.setattr(jobs, "publish", look)
-    assert ada.import_csv(CSV).status_code == 202
-    assert seen == [("jobs.run", 200)]
-
-
-@every_database
-@pytest.mark.parametrize("fault", ["before the commit", "at the commit"])
-def test_an_uncommitted_job_is_not_announced(
-    app: Flask, ada: Client, monkeypatch: pytest.MonkeyPatch, fault: str
-) -> None:
-    announced: list[int] = []
-    monkeypatch.setattr(jobs, "publish", lambda task, job_id: announced.append(job_id))
-    request_import = books.request_import
-
-    def fail(*_: Any) -> None:
-        raise OperationalError("COMMIT", {}, Exception("the server has gone away"))
-
-    def request_and_fail(*arguments: Any) -> Job:
-        job = request_import(*arguments)
-        if fault == "before the commit":
-            raise Conflict("Too late.")
-        monkeypatch.setattr(db.session.registry(), "commit", fail)
-        return job
-
-    monkeypatch.setattr(books, "request_import", request_and_fail)
-    assert ada.import_csv(CSV).status_code == (409 if fault == "before the commit" else 503)
-    monkeypatch.setattr(books, "request_import", request_import)
-    accepted = ada.import_csv(CSV)
-    assert announced == [item["id"] for item in ada.get("/jobs").json["items"]] == [accepted.json["id"]]
-
-
-def test_after_commit_runs_once_and_never_after_a_rollback(app: Flask) -> None:
-    happened: list[str] = []
-    with app.app_context():
-        after_commit(partial(happened.append, "undone"))
-        rollback()
-        commit()
-        assert happened == []
-        after_commit(partial(happened.append, "done"))
-        assert happened == []
-        commit()
-        commit()
-    assert happened == ["done"]
-
-
-@every_database
-def test_a_failing_broker_does_not_affect_the_response(
-    app: Flask, ada: Client, broker_at: BrokerAt, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(app.extensions, "broker", broker_at(f"redis://127.0.0.1:{free_port()}/0"))
-    accepted = [ada.import_csv(CSV) for _ in range(2)]
-    assert [answer.status_code for answer in accepted] == [202, 202]
-    listed = [item["id"] for item in ada.get("/jobs?sort=id").json["items"]]
-    assert listed == [answer.json["id"] for answer in accepted]

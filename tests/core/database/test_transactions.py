@@ -1,0 +1,162 @@
+"""Transactions: isolation, locks and lost updates."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import IO, cast
+
+import pytest
+from flask import Flask
+from sqlalchemy import event, select, text, update
+from sqlalchemy.exc import IntegrityError, OperationalError
+
+from app.books.models import Book
+from app.core.database import commit, db, rollback
+from app.core.settings import Settings
+from app.jobs.models import Job
+from app.users.models import User
+from tests.conftest import every_database
+from tests.support.environment import LIBRARIES, ROOT
+
+ISBN = "9780141439587"
+
+
+@pytest.fixture
+def context(app: Flask) -> Iterator[None]:
+    """An application context, as a worker or a command has one."""
+    with app.app_context():
+        yield
+        rollback()
+
+
+def add_user(email: str = "ada@example.org") -> User:
+    """A committed user."""
+    user = User(email=email, name="Ada", password_hash="no hash")
+    db.session.add(user)
+    commit()
+    return user
+
+
+def add_book(owner: User, isbn: str = ISBN, **fields: object) -> Book:
+    """A committed book."""
+    book = Book(**({"owner_id": owner.id, "title": "Emma", "author": "Jane Austen", "isbn": isbn} | fields))
+    db.session.add(book)
+    commit()
+    return book
+
+
+COUNT_UP = """
+import sys
+from sqlalchemy import select
+from app import create_app
+from app.core.extensions import db
+from app.jobs.models import Job
+
+app = create_app()
+print("ready", flush=True)
+sys.stdin.readline()
+for _ in range(int(sys.argv[1])):
+    with app.app_context():  # as each request has one, and with it a session
+        job = db.session.scalars(select(Job).with_for_update()).one()
+        job.done += 1
+        db.session.commit()
+"""
+
+
+def test_on_sqlite_concurrent_read_modify_write_loses_no_update(app: Flask) -> None:
+    with app.app_context():
+        db.session.add(Job(owner_id=add_user().id, kind="count"))
+        commit()
+    settings: Settings = app.extensions["settings"]
+    environment = {
+        **LIBRARIES,
+        "DATABASE_URL": settings.database_url.get_secret_value(),
+        "BROKER_URL": settings.broker_url.get_secret_value(),
+        "SECRET_KEY": settings.secret_key.get_secret_value(),
+    }
+    counters = [
+        subprocess.Popen(
+            [sys.executable, "-c", COUNT_UP, "50"],
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(4)
+    ]
+    pipes = [(cast(IO[str], counter.stdin), cast(IO[str], counter.stdout)) for counter in counters]
+    assert [output.readline() for _, output in pipes] == ["ready\n"] * 4
+    for start, _ in pipes:
+        start.write("go\n")
+        start.flush()
+    assert [counter.wait(60) for counter in counters] == [0] * 4
+    with app.app_context():
+        assert db.session.scalar(select(Job.done)) == 200
+
+
+@every_database
+def test_readers_do_not_wait_for_a_writer(app: Flask) -> None:
+    with app.app_context():
+        book_id = add_book(add_user(), year=1815).id
+        book = db.session.get_one(Book, book_id)
+        book.year = 1816
+        db.session.flush()
+        with app.app_context(), app.test_request_context(method="GET"):  # a session of its own
+            assert db.session.scalar(select(Book.year).where(Book.id == book_id)) == 1815
+            db.session.rollback()
+        commit()
+        assert db.session.scalar(select(Book.year)) == 1816
+
+
+def test_on_sqlite_a_second_writer_waits_and_then_fails(app: Flask) -> None:
+    with app.app_context():
+        add_user()
+        db.session.scalar(select(User.id))  # takes the write lock, as it may go on to write
+        with app.app_context(), db.engine.connect() as connection:
+            connection.connection.driver_connection.execute("PRAGMA busy_timeout = 0")  # type: ignore[union-attr]
+            with pytest.raises(OperationalError, match="database is locked"):
+                connection.execute(select(User.id))
+            connection.invalidate()
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
+def test_on_sqlite_a_read_takes_no_write_lock(app: Flask, method: str) -> None:
+    begun: list[str] = []
+
+    def listen(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        begun.append(statement)
+
+    with app.test_request_context(method=method):
+        event.listen(db.engine, "before_cursor_execute", listen)
+        try:
+            db.session.execute(select(User.id))
+        finally:
+            event.remove(db.engine, "before_cursor_execute", listen)
+    assert begun[0] == "BEGIN"
+
+
+@pytest.mark.parametrize("database", ["postgresql", "mariadb"], indirect=True)
+def test_servers_run_at_read_committed(app: Flask) -> None:
+    with app.app_context():
+        add_book(add_user(), year=1815)
+        assert db.session.scalar(select(Book.year)) == 1815
+        with app.app_context():
+            db.session.execute(update(Book).values(year=1816))
+            db.session.commit()
+        assert db.session.scalar(select(Book.year)) == 1816  # by MariaDB's own default it would still be 1815
+        db.session.rollback()
+
+
+def test_sqlite_uses_wal_and_full_synchronisation(context: None) -> None:
+    pragmas = {name: db.session.scalar(text(f"PRAGMA {name}")) for name in ("journal_mode", "synchronous")}
+    assert pragmas == {"journal_mode": "wal", "synchronous": 2}
+
+
+@every_database
+def test_database_errors_contain_no_values(context: None) -> None:
+    add_user("ada@example.org")
+    db.session.add(User(email="ada@example.org", name="hunter2", password_hash="hunter2"))
+    with pytest.raises(IntegrityError) as violated:
+        db.session.flush()
+    assert "hunter2" not in str(violated.value)

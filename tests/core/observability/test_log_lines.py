@@ -1,0 +1,190 @@
+"""Log lines: one event per line, with its request and its job."""
+
+import json
+import logging
+import os
+import re
+import secrets
+import signal
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from app.core.observability import caused_by
+from app.core.observability.logging import AddContext, ConsoleFormatter, EcsFormatter
+from tests.support.environment import BIN, LIBRARIES, ROOT, free_port, wait_for
+
+Lines = Callable[[], list[str]]
+REQUEST_ID = "0123456789abcdef-router"
+
+
+def capture(formatter: logging.Formatter) -> Iterator[Lines]:
+    """Read what the root logger's handler would write."""
+    stream = StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(formatter)
+    handler.addFilter(AddContext())
+    root = logging.getLogger()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel("INFO")
+    yield lambda: stream.getvalue().splitlines()
+    root.removeHandler(handler)
+    root.setLevel(level)
+
+
+@pytest.fixture
+def json_lines() -> Iterator[Lines]:
+    """What JSON logs hold."""
+    yield from capture(EcsFormatter("v42"))
+
+
+@pytest.fixture
+def console_lines() -> Iterator[Lines]:
+    """What console logs hold."""
+    yield from capture(ConsoleFormatter())
+
+
+def environment(folder: Path, **variables: str) -> dict[str, str]:
+    """A complete environment on embedded services."""
+    return {
+        **LIBRARIES,
+        "PATH": os.environ["PATH"],
+        "DATABASE_URL": f"sqlite:///{folder}/app.db",
+        "BROKER_URL": f"sqla+sqlite:///{folder}/broker.db",
+        "SECRET_KEY": secrets.token_hex(32),
+    } | variables
+
+
+def test_an_event_is_one_json_object_in_the_elastic_common_schema(json_lines: Lines) -> None:
+    with caused_by(REQUEST_ID, 42):
+        logging.getLogger("app.test").warning("two\nlines of %s", "text")
+    (line,) = json_lines()
+    event = json.loads(line)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", event.pop("@timestamp"))
+    process = event.pop("process")
+    assert process["pid"] == os.getpid()
+    assert event == {
+        "log.level": "warning",
+        "message": "two\nlines of text",
+        "ecs.version": event["ecs.version"],
+        "http": {"request": {"id": REQUEST_ID}},
+        "labels": {"job_id": "42"},
+        "log": {"logger": "app.test"},
+        "service": {"name": "barah", "version": "v42"},
+    }
+
+
+def test_an_event_outside_a_request_names_no_request_and_no_job(json_lines: Lines) -> None:
+    logging.getLogger("app.test").info("started")
+    assert not {"http", "labels"} & set(json.loads(json_lines()[0]))
+
+
+def test_an_exception_is_one_line_with_type_message_and_trace(json_lines: Lines) -> None:
+    try:
+        raise LookupError("first\nsecond")
+    except LookupError:
+        logging.getLogger("app.test").exception("broke off")
+    (line,) = json_lines()
+    error = json.loads(line)["error"]
+    assert (error["type"], error["message"]) == ("LookupError", "first\nsecond")
+    assert "test_logging.py" in error["stack_trace"]
+
+
+@pytest.mark.parametrize("message", ["\x00\x1b[31m\r\n\u2028", 'quotes " and \\ slashes', "\ud800", "📚"])
+def test_any_message_stays_one_json_object_on_one_line(json_lines: Lines, message: str) -> None:
+    logging.getLogger("app.test").info("%s", message)
+    (line,) = json_lines()
+    assert json.loads(line)["message"] == message
+
+
+def test_client_data_that_looks_like_a_password_does_not_break_the_line(json_lines: Lines) -> None:
+    logging.getLogger("app.test").info("/x://a:b", extra={"user_agent.original": "me@home", "url.path": "password="})
+    event = json.loads(json_lines()[0])
+    assert (event["message"], event["user_agent"]["original"]) == ("/x://a:b", "me@home")
+
+
+def test_console_lines_show_time_level_logger_message_and_context(console_lines: Lines) -> None:
+    with caused_by(REQUEST_ID, 42):
+        logging.getLogger("app.test").info("done")
+    logging.getLogger("app.test").error("alone")
+    first, second = console_lines()
+    assert re.fullmatch(rf"\d\d:\d\d:\d\d INFO    app\.test: done  \[request={REQUEST_ID} job=42\]", first)
+    assert re.fullmatch(r"\d\d:\d\d:\d\d ERROR   app\.test: alone", second)
+
+
+def test_nested_contexts_do_not_mix(json_lines: Lines) -> None:
+    logger = logging.getLogger("app.test")
+    with caused_by("outer-0123456789abcdef", 1):
+        with caused_by(None, 2):
+            logger.info("inside")
+        logger.info("outside")
+    inside, outside = map(json.loads, json_lines())
+    assert (inside["labels"]["job_id"], "http" in inside) == ("2", False)
+    assert (outside["labels"]["job_id"], outside["http"]["request"]["id"]) == ("1", "outer-0123456789abcdef")
+
+
+@pytest.fixture(scope="module")
+def web(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[dict[str, Any]], str]:
+    """The events of a gunicorn that has answered some requests, and its stderr. Heroku's GUNICORN_CMD_ARGS is set."""
+    folder, port = tmp_path_factory.mktemp("web"), free_port()
+    command = [str(BIN / "gunicorn"), "--config", "gunicorn.conf.py"]
+    heroku = {"PORT": str(port), "WEB_CONCURRENCY": "1", "GUNICORN_CMD_ARGS": "--access-logfile -"}
+    env = environment(folder, **heroku)
+    with subprocess.Popen(
+        command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            wait_for("gunicorn listens", lambda: listens(port))
+            root = f"http://127.0.0.1:{port}"
+            headers = {"X-Request-ID": REQUEST_ID, "User-Agent": 'curl "8"', "Authorization": "Bearer hunter2"}
+            requests.get(f"{root}/healthz?token=hunter2&x=1", headers=headers, timeout=10)
+            requests.post(f"{root}/api/v1/auth/login", json={"password": "hunter2"}, timeout=10)
+            requests.get(f"{root}/nowhere/x://a:b%0A%22%7B", headers={"User-Agent": "me@home"}, timeout=10)
+            with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+                connection.sendall(b"GET /healthz\r\nnot HTTP\r\n\r\n")
+                connection.recv(1000)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            output, errors = process.communicate(timeout=30)
+    return [json.loads(line) for line in output.splitlines()], errors
+
+
+def listens(port: int) -> bool:
+    """Whether somebody accepts connections there."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def access(web: tuple[list[dict[str, Any]], str], path: str) -> dict[str, Any]:
+    """The access line of the request for a path."""
+    lines = [event for event in web[0] if event["log"]["logger"] == "gunicorn.access"]
+    (line,) = [line for line in lines if line["url"]["path"].startswith(path)]
+    return line
+
+
+@pytest.mark.parametrize(
+    ("peer", "shown"),
+    [
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("2001:db8::1", "2001:db8::1"),
+        ("fe80::1%eth0", "fe80::1"),
+        ("unknown", None),
+        ("192.0.2.1:4711", None),
+        ("", None),
+    ],
+)
+def test_an_access_line_has_a_valid_address_or_none(peer: str, shown: str | None) -> None:
+    """What a proxy says of the client need not be one."""
+    atoms = dict.fromkeys(("m", "U", "a", "{x-request-id}o"), "-") | {"s": "200", "B": 1, "D": 1, "h": peer}
+    record = logging.LogRecord("gunicorn.access", logging.INFO, "", 1, "-", (atoms,), None)
+    AddContext().filter(record)
+    event = json.loads(EcsFormatter("v42").format(record))
+    assert event.get("source") == (shown and {"ip": shown})
+    assert not {"user_agent", "url"} & set(event)

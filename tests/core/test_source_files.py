@@ -1,0 +1,30 @@
+"""Rules for the files of the application."""
+
+import ast
+from graphlib import CycleError, TopologicalSorter
+
+import grimp
+import pytest
+
+from tests.support.environment import ROOT
+
+APP = sorted((ROOT / "app").rglob("*.py"))
+
+
+def test_no_file_of_the_application_exceeds_200_lines() -> None:
+    lines = {str(file.relative_to(ROOT)): len(file.read_text().splitlines()) for file in APP}
+    assert {name: count for name, count in lines.items() if count > 200} == {}
+
+
+def test_every_file_of_the_application_has_a_docstring() -> None:
+    assert [str(file) for file in APP if not ast.get_docstring(ast.parse(file.read_text()))] == []
+
+
+def test_there_are_no_circular_imports() -> None:
+    graph = grimp.build_graph("app", cache_dir=None)
+    imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+    assert "app.core.settings" in imports["app.core.database"]
+    try:
+        TopologicalSorter(imports).prepare()
+    except CycleError as error:
+        pytest.fail(" imports ".join(error.args[1][::-1]))

@@ -1,0 +1,151 @@
+"""Jobs whose handler raises, or whose worker is killed."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from statistics import mean
+
+import pytest
+from flask import Flask
+
+from app.jobs import runner
+from app.jobs.runner import JobFailed, Work
+from tests.conftest import every_database
+from tests.jobs.conftest import Enqueue, Handles
+from tests.jobs.workers import add_book, job, run, shelf, sweep, wake
+from tests.support.clients import Client
+
+
+@every_database
+def test_a_job_of_a_killed_worker_resumes_after_its_last_batch(
+    app: Flask, ada: Client, handles: Handles, enqueue: Enqueue
+) -> None:
+    class Killed(BaseException):
+        """As if the process were gone: nothing that it has not committed remains, and nothing is told."""
+
+    resumed_at = []
+
+    @handles
+    def add_books(work: Work) -> Iterator[None]:
+        resumed_at.append((work.done, work.total, dict(work.result)))
+        work.total = 3
+        while work.done < 3:
+            add_book(work, work.done)
+            if len(resumed_at) == 1 and work.done == 2:
+                raise Killed
+            work.result = {"last": work.done}
+            yield
+
+    job_id = enqueue()
+    with pytest.raises(Killed):
+        run(app, job_id)
+    assert (job(ada, job_id)["status"], shelf(ada)) == ("running", ["0"])
+    wake(app, job_id)
+    sweep(app)
+    run(app, job_id)
+    assert resumed_at == [(0, None, {}), (1, 3, {"last": 1})]
+    read = job(ada, job_id)
+    assert (read["status"], read["attempts"], read["result"]) == ("succeeded", 2, {"last": 3})
+    assert shelf(ada) == ["0", "1", "2"]
+
+
+@every_database
+def test_a_job_that_raised_resumes_after_its_last_batch(
+    app: Flask, ada: Client, handles: Handles, enqueue: Enqueue
+) -> None:
+    resumed_at = []
+
+    @handles
+    def add_books(work: Work) -> Iterator[None]:
+        resumed_at.append(work.done)
+        while work.done < 3:
+            add_book(work, work.done)
+            if len(resumed_at) == 1 and work.done == 2:
+                raise ConnectionError
+            yield
+
+    job_id = enqueue()
+    run(app, job_id)
+    read = job(ada, job_id)
+    assert (read["status"], read["progress"]["done"], shelf(ada)) == ("queued", 1, ["0"])
+    run(app, job_id)
+    assert resumed_at == [0, 1]
+    assert (job(ada, job_id)["status"], shelf(ada)) == ("succeeded", ["0", "1", "2"])
+
+
+@every_database
+def test_a_job_that_raised_is_announced_again_after_a_pause(
+    app: Flask, handles: Handles, enqueue: Enqueue, announced: list[int]
+) -> None:
+    @handles
+    def break_off(work: Work) -> Iterator[None]:
+        yield
+        raise ConnectionError
+
+    job_id = enqueue()
+    for attempt in (1, 2):
+        run(app, job_id)
+        sweep(app)
+        assert announced == [job_id] * attempt
+        wake(app, job_id)
+        sweep(app)
+        assert announced == [job_id] * (attempt + 1)
+    run(app, job_id)
+    sweep(app)
+    assert len(announced) == 3
+
+
+def test_the_pause_before_another_attempt_grows_and_varies(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    monkeypatch.setattr(runner, "utcnow", lambda: now)
+    pauses = {
+        attempt: [(runner._after_fault(attempt)["wake_at"] - now).total_seconds() for _ in range(200)]
+        for attempt in (1, 2)
+    }
+    for attempt, seconds in ((1, 2), (2, 4)):
+        assert 0.5 * seconds <= min(pauses[attempt]) < 0.7 * seconds
+        assert 1.3 * seconds < max(pauses[attempt]) <= 1.5 * seconds
+    assert mean(pauses[2]) > 1.5 * mean(pauses[1])
+
+
+@every_database
+def test_a_job_fails_after_three_attempts(app: Flask, ada: Client, handles: Handles, enqueue: Enqueue) -> None:
+    @handles
+    def break_off(work: Work) -> Iterator[None]:
+        add_book(work, work.done)
+        yield
+        add_book(work, work.done)
+        raise ConnectionError("the password is hunter2")
+
+    job_id = enqueue()
+    statuses = []
+    for _ in range(4):
+        run(app, job_id)
+        statuses.append(job(ada, job_id)["status"])
+    assert statuses == ["queued", "queued", "failed", "failed"]
+    read = job(ada, job_id)
+    assert read["attempts"] == 3
+    assert read["error"] == "It broke off 3 times; the server's log says why."
+    assert read["finished_at"] is not None
+    assert (read["progress"]["done"], shelf(ada)) == (3, ["0", "1", "2"])
+
+
+@every_database
+def test_job_failed_ends_the_job_at_once_and_rolls_back_the_batch(
+    app: Flask, ada: Client, handles: Handles, enqueue: Enqueue
+) -> None:
+    @handles
+    def fail(work: Work) -> Iterator[None]:
+        add_book(work, 0)
+        work.result = {"added": 1}
+        yield
+        add_book(work, 1)
+        work.result = {"added": 2}
+        raise JobFailed("The second book is no good.")
+
+    job_id = enqueue()
+    for _ in range(2):
+        run(app, job_id)
+    read = job(ada, job_id)
+    assert (read["status"], read["attempts"], read["error"]) == ("failed", 1, "The second book is no good.")
+    assert (read["progress"]["done"], read["result"], shelf(ada)) == (1, {"added": 1}, ["0"])
+    assert read["finished_at"] is not None
