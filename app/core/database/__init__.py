@@ -1,6 +1,7 @@
 """The database: models, column types, and the unit of work."""
 
 from app.core.database.base import Base, Timestamps, db
+from app.core.database.clock import db_now
 from app.core.database.engine import read_connection
 from app.core.database.session import affected_rows, after_commit, commit, flush, rollback
 from app.core.database.types import BigInt, Bytes, Id, Timestamp, UTCDateTime, utcnow
@@ -17,6 +18,7 @@ __all__ = [
     "after_commit",
     "commit",
     "db",
+    "db_now",
     "flush",
     "read_connection",
     "rollback",
