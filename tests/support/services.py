@@ -1,13 +1,12 @@
-"""The servers that tests talk to: found by URL, and each run given a database of its own.
+"""Databases and brokers for tests, on servers found by URL.
 
-Every server has a variable and a default. Where one does not answer, its tests are skipped with the reason; with
-`REQUIRE_SERVICES=1` they fail instead.
+Every server has a variable and a default. Where a server does not answer, its tests are skipped with the reason; with
+`REQUIRE_SERVICES=1` they fail instead. Each database is named after the process that created it (`tests/leftovers.py`).
 """
 
 import os
 import shutil
 import socket
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,9 +18,11 @@ import redis
 from sqlalchemy import create_engine, text
 
 from app.core.urls import database_url
+from tests import leftovers
 
 DATABASES = ("sqlite", "postgresql", "mariadb")
 BROKERS = ("embedded", "rabbitmq", "redis")
+RESERVED = "reserved-by-tests"  # a key in each database of Redis that a test uses
 URLS = {
     "postgresql": os.environ.get("TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432/postgres"),
     "mariadb": os.environ.get("TEST_MARIADB_URL", "mysql://root@127.0.0.1:3306/test"),
@@ -31,7 +32,7 @@ URLS = {
 
 
 def skip_or_fail(reason: str) -> None:
-    """Skip the test at hand, unless everything is required."""
+    """Skip the test, or fail it if all services are required."""
     if os.environ.get("REQUIRE_SERVICES") == "1":
         pytest.fail(reason)
     pytest.skip(reason)
@@ -49,26 +50,26 @@ def require(service: str) -> str:
 
 @contextmanager
 def new_database(kind: str, folder: Path) -> Iterator[str]:
-    """Create an empty database, and drop it in the end."""
-    name = f"barah_{uuid4().hex[:12]}"
+    """Create an empty database, and drop it at the end."""
+    name = leftovers.new_name()
     if kind == "sqlite":
         yield f"sqlite:///{folder / name}.db"
         return
     server = require(kind)
+    leftovers.drop_databases(kind, server)
     engine = create_engine(database_url(server), isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         connection.execute(text(f"CREATE DATABASE {name}"))
     try:
         yield urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
     finally:
-        with engine.connect() as connection:
-            connection.execute(text(f"DROP DATABASE {name}{' WITH (FORCE)' if kind == 'postgresql' else ''}"))
+        leftovers.drop_database(engine, name)
         engine.dispose()
 
 
 @contextmanager
 def new_broker(kind: str, folder: Path) -> Iterator[str]:
-    """Provide an empty broker: a file, a database of Redis, or a virtual host of RabbitMQ where we may create one."""
+    """Provide an empty broker: a file, a database of Redis, or a virtual host of RabbitMQ if we may create one."""
     if kind == "embedded":
         yield f"sqla+sqlite:///{folder / uuid4().hex}.db"
     elif kind == "redis":
@@ -81,7 +82,8 @@ def _redis_database(server: str) -> Iterator[str]:
     for number in range(1, 16):
         url = urlunsplit(urlsplit(server)._replace(path=f"/{number}"))
         client = redis.Redis.from_url(url)
-        if client.dbsize() == 0 and client.set("taken-by-tests", os.getpid(), nx=True, ex=3600):
+        leftovers.empty_redis(client, RESERVED)
+        if client.dbsize() == 0 and client.set(RESERVED, leftovers.new_name(), nx=True, ex=3600):
             try:
                 yield url
             finally:
@@ -91,17 +93,15 @@ def _redis_database(server: str) -> Iterator[str]:
 
 
 def _rabbitmq_host(server: str) -> Iterator[str]:
-    name = f"barah_{uuid4().hex[:12]}"
-    if shutil.which("rabbitmqctl") is None or _rabbitmqctl("add_vhost", name) != 0:
-        yield server  # no right to a host of our own: a message too many does no harm
+    name = leftovers.new_name()
+    if shutil.which("rabbitmqctl") is None or leftovers.rabbitmqctl("add_vhost", name).returncode != 0:
+        yield server  # we may not create a virtual host; messages of other tests do no harm
         return
+    leftovers.drop_virtual_hosts()
     user = urlsplit(server).username or "guest"
     try:
-        assert _rabbitmqctl("set_permissions", "--vhost", name, user, ".*", ".*", ".*") == 0
+        permissions = leftovers.rabbitmqctl("set_permissions", "--vhost", name, user, ".*", ".*", ".*")
+        assert permissions.returncode == 0, permissions.stderr
         yield urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
     finally:
-        _rabbitmqctl("delete_vhost", name)
-
-
-def _rabbitmqctl(*arguments: str) -> int:
-    return subprocess.run(["rabbitmqctl", "--quiet", *arguments], check=False, capture_output=True).returncode
+        leftovers.rabbitmqctl("delete_vhost", name)
