@@ -2,9 +2,10 @@
 
 import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import flask_migrate
 import pytest
@@ -115,8 +116,24 @@ def run_jobs(app: Flask) -> Callable[[], None]:
     return run
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable() -> Generator[None, Any, Any]:
+    """Escape lone surrogates in logs and failures: pytest-xdist cannot send them from a worker process."""
+    return _escaped((yield))
+
+
+def _escaped(data: Any) -> Any:
+    if isinstance(data, str):
+        return data.encode(errors="backslashreplace").decode()
+    if isinstance(data, dict):
+        return {key: _escaped(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return type(data)(map(_escaped, data))
+    return data
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """List what was measured: recovery times (they stand in `docs/reliability.md`), and how soon web is ready."""
+    """List measurements: recovery times (see `docs/reliability.md`), and how long web takes to be ready."""
     for report in terminalreporter.getreports("passed"):
         for name, value in getattr(report, "user_properties", ()):
             if name == "recovery" and report.when == "call":
