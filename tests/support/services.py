@@ -1,7 +1,7 @@
 """Databases and brokers for tests, on servers found by URL.
 
 Every server has a variable and a default. Where a server does not answer, its tests are skipped with the reason; with
-`REQUIRE_SERVICES=1` they fail instead. Each database is named after the process that created it (`tests/leftovers.py`).
+`REQUIRE_SERVICES=1` they fail instead. Each database is named after the process that created it: see `leftovers`.
 """
 
 import os
@@ -18,7 +18,7 @@ import redis
 from sqlalchemy import create_engine, text
 
 from app.core.urls import database_url
-from tests import leftovers
+from tests.support import leftovers
 
 DATABASES = ("sqlite", "postgresql", "mariadb")
 BROKERS = ("embedded", "rabbitmq", "redis")

@@ -94,7 +94,7 @@ def test_an_exception_is_one_line_with_type_message_and_trace(json_lines: Lines)
     (line,) = json_lines()
     error = json.loads(line)["error"]
     assert (error["type"], error["message"]) == ("LookupError", "first\nsecond")
-    assert "test_logging.py" in error["stack_trace"]
+    assert "test_log_lines.py" in error["stack_trace"]
 
 
 @pytest.mark.parametrize("message", ["\x00\x1b[31m\r\n\u2028", 'quotes " and \\ slashes', "\ud800", "📚"])
