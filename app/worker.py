@@ -1,7 +1,6 @@
 """The worker: `celery --app app.worker worker`."""
 
 import logging
-from contextlib import suppress
 from threading import Thread
 from typing import Any
 
@@ -17,12 +16,8 @@ logger = logging.getLogger(__name__)
 
 
 def log_celery_message(message: str, *_: Any) -> None:
-    """Log a message that Celery's signal handlers would print to stdout unformatted.
-
-    The handler may have interrupted this thread while it wrote a line; another thread waits until that is written.
-    """
-    with suppress(RuntimeError):  # a process at its very end starts no more threads
-        Thread(target=logger.info, args=(message,)).start()
+    """Log a message that Celery's signal handlers would print to stdout unformatted."""
+    logger.info(message)
 
 
 celery_worker.safe_say = log_celery_message

@@ -31,9 +31,11 @@ def prepare_worker(app: Flask) -> Celery:
 
 
 def _log_to_stdout(settings: Settings) -> None:
+    """Replace Celery's logging configuration. Celery's signal handlers log, so the parent needs a queue."""
+
     @setup_logging.connect(weak=False)
     def configure(**_: Any) -> None:
-        configure_logging(settings)
+        configure_logging(settings, "app.core.observability.queued.QueuedStreamHandler")
 
 
 def _replace_publisher_in_children(app: Flask, celery: Celery, settings: Settings) -> None:

@@ -86,7 +86,7 @@ class ConsoleFormatter(logging.Formatter):
         return redact(super().format(record))
 
 
-def logging_config(settings: Settings) -> dict[str, Any]:
+def logging_config(settings: Settings, handler: str = "logging.StreamHandler") -> dict[str, Any]:
     """The configuration for `logging.config.dictConfig`, shared with gunicorn and Celery: everything to stdout."""
     formatters = {
         "json": {"()": EcsFormatter, "release": settings.release},
@@ -99,7 +99,7 @@ def logging_config(settings: Settings) -> dict[str, Any]:
         "formatters": formatters,
         "handlers": {
             "stdout": {
-                "class": "logging.StreamHandler",
+                "class": handler,
                 "stream": "ext://sys.stdout",
                 "formatter": settings.log_format,
                 "filters": ["context"],
@@ -119,9 +119,14 @@ def logging_config(settings: Settings) -> dict[str, Any]:
     }
 
 
-def configure_logging(settings: Settings) -> None:
-    """Send the logs, warnings and uncaught errors of this process to stdout."""
-    logging.config.dictConfig(logging_config(settings))
+def configure_logging(settings: Settings, handler: str = "logging.StreamHandler") -> None:
+    """Send the logs, warnings and uncaught errors of this process to stdout.
+
+    Args:
+        settings: The configuration.
+        handler: The dotted name of the handler class that writes them.
+    """
+    logging.config.dictConfig(logging_config(settings, handler))
     logging.captureWarnings(True)
     sys.excepthook = _log_uncaught
 
