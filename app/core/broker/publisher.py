@@ -28,9 +28,13 @@ class Publisher:
         """Send a task's message. Failures are logged, not raised: the message is a hint about a committed row."""
         if time.monotonic() < self._retry_at:
             return
+        message = None
         try:
-            self._thread.submit(self._send, task, arguments).result(PUBLISH_TIMEOUT)
+            message = self._thread.submit(self._send, task, arguments)
+            message.result(PUBLISH_TIMEOUT)
         except Exception as error:  # noqa: BLE001  # each transport raises its own errors
+            if message is not None:
+                message.cancel()  # if it still waits for the thread, it would be sent much later
             self._retry_at = time.monotonic() + RETRY_PAUSE
             logger.warning("the message %s%s was not published: %r", task, arguments, error)
 
@@ -47,23 +51,19 @@ class Publisher:
         return connection.ensure_connection(max_retries=0)  # kombu's default retries many times
 
     def _send(self, task: str, arguments: tuple[Any, ...]) -> None:
-        """Send on the open connection if there is one. If that fails, send once more on a new one."""
-        if self._producer is not None:
+        """Send on the open connection. If it fails, or there is none, send on a new one."""
+        while True:
+            is_new = self._producer is None
+            if is_new:
+                self._producer = self._celery.amqp.Producer(self._connect())
             try:
-                self._send_once(task, arguments)
-            except Exception:  # noqa: BLE001  # each transport raises its own errors
+                self._celery.send_task(task, arguments, producer=self._producer, retry=False)
+            except Exception:
                 self._producer = None
+                if is_new:
+                    raise
             else:
                 return
-        self._producer = self._celery.amqp.Producer(self._connect())
-        try:
-            self._send_once(task, arguments)
-        except Exception:
-            self._producer = None
-            raise
-
-    def _send_once(self, task: str, arguments: tuple[Any, ...]) -> None:
-        self._celery.send_task(task, arguments, producer=self._producer, retry=False)
 
 
 def publish(task: str, *arguments: Any) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from app import create_app
-from app.core.broker import celery
+from app.core.broker import publisher
 from app.core.broker.publisher import RETRY_PAUSE, Publisher
 from tests.conftest import make_settings
 from tests.support.clients import at_once
@@ -31,7 +31,7 @@ def broker_at(tmp_path: Path) -> Iterator[BrokerAt]:
     with ExitStack() as stack:
 
         def build(url: str) -> Publisher:
-            broker: Publisher = create_app(make_settings(f"sqlite:///{tmp_path}/app.db", url)).extensions["broker"]
+            broker: Publisher = create_app(make_settings(f"sqlite:///{tmp_path}/app.db", url)).extensions["publisher"]
             stack.callback(broker._thread.shutdown)
             return broker
 
@@ -43,7 +43,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """The time that the circuit breaker sees."""
     clock = SimpleNamespace(now=1000.0)
     clock.monotonic = lambda: clock.now
-    monkeypatch.setattr(celery, "time", clock)
+    monkeypatch.setattr(publisher, "time", clock)
     return clock
 
 
