@@ -77,6 +77,9 @@ class Settings(BaseSettings):
     proxy_hops: int = Field(0, ge=0, le=8)
     max_upload_bytes: int = Field(16 * 1024 * 1024, ge=1024, le=2**31 - 1)
 
+    # honcho's name for this process. honcho itself puts the time before each line.
+    honcho_process_name: str = ""
+
     # The platform's name for this release: Heroku's dyno metadata or Dokku's revision.
     release: str = Field(
         "unnamed",

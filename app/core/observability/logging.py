@@ -2,7 +2,6 @@
 
 import logging
 import logging.config
-import os
 import sys
 from ipaddress import ip_address
 from typing import Any, cast
@@ -74,9 +73,8 @@ class ConsoleFormatter(logging.Formatter):
 
     default_msec_format = "%s.%03d"
 
-    def __init__(self) -> None:
-        # honcho puts the time before each line itself.
-        time = "" if "HONCHO_PROCESS_NAME" in os.environ else "%(asctime)s "
+    def __init__(self, *, with_time: bool = True) -> None:
+        time = "%(asctime)s " if with_time else ""
         super().__init__(f"{time}%(levelname)-7s %(name)s: %(message)s%(cause)s", datefmt="%H:%M:%S")
 
     def format(self, record: logging.LogRecord) -> str:
@@ -90,7 +88,7 @@ def logging_config(settings: Settings, handler: str = "logging.StreamHandler") -
     """The configuration for `logging.config.dictConfig`, shared with gunicorn and Celery: everything to stdout."""
     formatters = {
         "json": {"()": EcsFormatter, "release": settings.release},
-        "console": {"()": ConsoleFormatter},
+        "console": {"()": ConsoleFormatter, "with_time": not settings.honcho_process_name},
     }
     return {
         "version": 1,

@@ -188,3 +188,10 @@ def test_an_access_line_has_a_valid_address_or_none(peer: str, shown: str | None
     event = json.loads(EcsFormatter("v42").format(record))
     assert event.get("source") == (shown and {"ip": shown})
     assert not {"user_agent", "url"} & set(event)
+
+
+def test_honcho_gives_console_lines_their_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    record = logging.makeLogRecord({"msg": "ready", "levelname": "INFO", "name": "app"})
+    alone, under_honcho = (ConsoleFormatter(with_time=with_time).format(record) for with_time in (True, False))
+    assert re.match(r"\d\d:\d\d:\d\d\.\d{3} INFO    app: ready", alone)
+    assert under_honcho == "INFO    app: ready"
