@@ -1,4 +1,4 @@
-"""What all tests share: an application on each database, built by the migrations, and clients that speak to it."""
+"""Fixtures of all tests: an application on each kind of database, and clients."""
 
 import os
 import secrets
@@ -12,25 +12,31 @@ import pytest
 from argon2 import PasswordHasher
 from flask import Flask
 from pydantic import SecretStr
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
-from app import create_app
+from app import FEATURES, create_app
+from app.core.broker.publisher import Publisher
 from app.core.database import db
 from app.core.security import passwords
 from app.core.settings import Settings
 from app.jobs import runner
+from app.jobs import service as jobs
 from app.jobs.models import Job
-from tests.support.clients import Client, sign_up
+from tests.support import notes
+from tests.support.clients import Client
+from tests.support.factories import sign_up
+from tests.support.notes.models import Note
 from tests.support.services import DATABASES, new_broker, new_database
 
-# What an application in a test stands on, where the test does not say.
+# The services of a test that names none.
 DATABASE = os.environ.get("TEST_DATABASE", "sqlite")
 BROKER = os.environ.get("TEST_BROKER", "embedded")
+PublisherAt = Callable[[str], Publisher]
 every_database = pytest.mark.parametrize("database", DATABASES, indirect=True)
 
 
 def make_settings(database_url: str, broker_url: str, **values: object) -> Settings:
-    """Settings as an environment with these values would give them."""
+    """Valid settings with these values."""
     given: dict[str, object] = {
         "database_url": SecretStr(database_url),
         "broker_url": SecretStr(broker_url),
@@ -41,7 +47,7 @@ def make_settings(database_url: str, broker_url: str, **values: object) -> Setti
 
 @pytest.fixture(scope="session", autouse=True)
 def cheap_passwords() -> Iterator[None]:
-    """Hash passwords in no time: made slow on purpose, they would take up most of a test that has two users."""
+    """Hash passwords with the cheapest parameters. The real ones are slow on purpose."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(passwords, "hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
         yield
@@ -49,7 +55,10 @@ def cheap_passwords() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def apps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Flask]]:
-    """Build an application on a kind of database, once in a run; its schema comes from the migrations."""
+    """Create an application on a kind of database, once per session and test process.
+
+    The migrations create its schema. The notes are added to it.
+    """
     folder: Path = tmp_path_factory.mktemp("databases")
     built: dict[str, Flask] = {}
     with ExitStack() as stack:
@@ -57,9 +66,11 @@ def apps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], F
         def build(kind: str) -> Flask:
             if kind not in built:
                 url = stack.enter_context(new_database(kind, folder))
-                app = create_app(make_settings(url, stack.enter_context(new_broker(BROKER, folder))))
+                settings = make_settings(url, stack.enter_context(new_broker(BROKER, folder)))
+                app = create_app(settings, features=(*FEATURES, notes))
                 with app.app_context():
                     flask_migrate.upgrade()
+                    Note.metadata.create_all(db.engine)
                     stack.callback(db.engine.dispose)
                 built[kind] = app
             return built[kind]
@@ -69,17 +80,17 @@ def apps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], F
 
 @pytest.fixture
 def database(request: pytest.FixtureRequest) -> str:
-    """The kind of database under test: SQLite or `TEST_DATABASE`, unless a test is marked with `every_database`."""
+    """The kind of database: `TEST_DATABASE`, by default SQLite. `every_database` runs a test on each kind."""
     return str(getattr(request, "param", DATABASE))
 
 
 @pytest.fixture
 def app(apps: Callable[[str], Flask], database: str) -> Flask:
-    """An application whose tables are empty."""
+    """An application with empty tables."""
     app = apps(database)
     with app.app_context():
-        for table in reversed(db.metadata.sorted_tables):
-            db.session.execute(table.delete())
+        for table in (Note.__table__, *reversed(db.metadata.sorted_tables)):
+            db.session.execute(delete(table))
         db.session.commit()
     return app
 
@@ -92,48 +103,54 @@ def anonymous(app: Flask) -> Client:
 
 @pytest.fixture
 def ada(app: Flask) -> Client:
-    """A user who is logged in."""
+    """A logged-in user."""
     return sign_up(app, "ada@example.org")
 
 
 @pytest.fixture
 def bob(app: Flask) -> Client:
-    """Another user who is logged in."""
+    """Another logged-in user."""
     return sign_up(app, "bob@example.org")
 
 
 @pytest.fixture
 def run_jobs(app: Flask) -> Callable[[], None]:
-    """Do every waiting job, as a worker would."""
+    """Run all queued jobs, as a worker would."""
 
     def run() -> None:
         with app.app_context():
-            waiting = db.session.scalars(select(Job.id).where(Job.status == "queued").order_by(Job.id)).all()
+            queued = db.session.scalars(select(Job.id).where(Job.status == "queued").order_by(Job.id)).all()
             db.session.rollback()
-            for job_id in waiting:
+            for job_id in queued:
                 runner.run(job_id)
 
     return run
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_report_to_serializable() -> Generator[None, Any, Any]:
-    """Escape lone surrogates in logs and failures: pytest-xdist cannot send them from a worker process."""
-    return _escaped((yield))
+@pytest.fixture
+def announced(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The ids of the announced jobs, in order. Nothing is sent to the broker."""
+    job_ids: list[int] = []
+    monkeypatch.setattr(jobs, "publish", lambda _task, job_id: job_ids.append(job_id))
+    return job_ids
 
 
-def _escaped(data: Any) -> Any:
-    if isinstance(data, str):
-        return data.encode(errors="backslashreplace").decode()
-    if isinstance(data, dict):
-        return {key: _escaped(value) for key, value in data.items()}
-    if isinstance(data, list | tuple):
-        return type(data)(map(_escaped, data))
-    return data
+@pytest.fixture
+def publisher_at(tmp_path: Path) -> Iterator[PublisherAt]:
+    """Create a new publisher for a broker URL. Its thread must end."""
+    with ExitStack() as stack:
+
+        def build(url: str) -> Publisher:
+            app = create_app(make_settings(f"sqlite:///{tmp_path}/app.db", url))
+            publisher: Publisher = app.extensions["publisher"]
+            stack.callback(publisher._thread.shutdown)
+            return publisher
+
+        yield build
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """List measurements: recovery times (see `docs/reliability.md`), and how long web takes to be ready."""
+    """Print the measurements of the system tests: recovery and start times."""
     for report in terminalreporter.getreports("passed"):
         for name, value in getattr(report, "user_properties", ()):
             if name == "recovery" and report.when == "call":

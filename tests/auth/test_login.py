@@ -12,7 +12,8 @@ from sqlalchemy import update
 from app.core.database import db
 from app.users.models import User
 from tests.conftest import every_database
-from tests.support.clients import PASSWORD, Client, log_in, problem
+from tests.support.clients import Client, problem
+from tests.support.factories import PASSWORD, log_in
 
 
 def credentials(**fields: Any) -> dict[str, Any]:
@@ -93,7 +94,7 @@ def test_a_missing_credential_is_named(anonymous: Client, field: str) -> None:
 
 @pytest.mark.parametrize("authorization", ["", "Bearer", "Bearer x", "Bearer a.b.c", "Basic YWRhOmFkYQ==", "Token x"])
 def test_a_request_without_a_token_gets_401_with_www_authenticate(anonymous: Client, authorization: str) -> None:
-    response = anonymous.get("/books", headers={"Authorization": authorization} if authorization else {})
+    response = anonymous.get("/notes", headers={"Authorization": authorization} if authorization else {})
     assert problem(response)[0] == 401
     assert response.headers["WWW-Authenticate"] == "Bearer"
 

@@ -8,7 +8,8 @@ from flask import Flask
 from app.auth import service
 from app.core.security import passwords
 from tests.conftest import every_database
-from tests.support.clients import PASSWORD, Client, log_in
+from tests.support.clients import Client
+from tests.support.factories import PASSWORD, log_in
 
 NEW = "a new password, and a better one"
 

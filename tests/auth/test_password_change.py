@@ -5,7 +5,8 @@ from typing import Any
 from flask import Flask
 
 from tests.conftest import every_database
-from tests.support.clients import PASSWORD, Client, log_in, problem
+from tests.support.clients import Client, problem
+from tests.support.factories import PASSWORD, log_in
 
 NEW = "another long password"
 

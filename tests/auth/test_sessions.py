@@ -8,7 +8,8 @@ from sqlalchemy import update
 from app.auth.models import Session
 from app.core.database import db, utcnow
 from tests.conftest import every_database
-from tests.support.clients import Client, at_once, log_in, problem
+from tests.support.clients import Client, at_once, problem
+from tests.support.factories import log_in
 
 
 def refreshed(client: Client) -> Client:

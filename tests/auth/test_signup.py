@@ -6,7 +6,8 @@ import pytest
 from flask import Flask
 
 from tests.conftest import every_database
-from tests.support.clients import PASSWORD, Client, at_once, log_in, problem, sign_up
+from tests.support.clients import Client, at_once, problem
+from tests.support.factories import PASSWORD, log_in, sign_up
 
 
 def account(**fields: Any) -> dict[str, Any]:

@@ -10,7 +10,8 @@ import pytest
 from flask import Flask
 
 from tests.conftest import every_database
-from tests.support.clients import PASSWORD, Client, problem
+from tests.support.clients import Client, problem
+from tests.support.factories import PASSWORD
 
 Claims = dict[str, Any]
 PAST = 1_700_000_000

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from app.books import csv_files
 from app.core.errors import Invalid
+from tests.books.factories import book, isbn
 from tests.conftest import every_database
-from tests.support.clients import Client, book, isbn, problem
+from tests.support.clients import Client, problem
 from tests.support.shelves import has_nothing
 
 HEADER = "title,author,isbn\n"

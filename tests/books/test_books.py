@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from tests.books.factories import book, isbn
 from tests.conftest import every_database
-from tests.support.clients import Client, at_once, book, isbn, problem
+from tests.support.clients import Client, at_once, problem
 
 ABSENT = 2**53
 

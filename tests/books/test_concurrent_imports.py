@@ -4,7 +4,8 @@ import pytest
 from flask import Flask
 
 from app.jobs import runner
-from tests.support.clients import Client, at_once, isbn
+from tests.books.factories import isbn
+from tests.support.clients import Client, at_once
 
 ROWS = 3000
 

@@ -10,8 +10,10 @@ from flask import Flask
 
 from app.books.models import Book
 from app.core.database import db
+from tests.books.factories import book, isbn
 from tests.conftest import every_database
-from tests.support.clients import Client, book, isbn, sign_up
+from tests.support.clients import Client
+from tests.support.factories import sign_up
 
 COLUMNS = ["title", "author", "isbn", "year", "language"]
 

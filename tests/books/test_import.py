@@ -11,8 +11,9 @@ from sqlalchemy import func, select
 from app.books import service, tasks
 from app.core.database import db
 from app.jobs.models import JobInput
+from tests.books.factories import book, isbn
 from tests.conftest import every_database
-from tests.support.clients import Client, book, isbn, problem
+from tests.support.clients import Client, problem
 
 HEADER = "title,author,isbn,year,language\n"
 Import = Callable[[str | bytes], dict[str, Any]]

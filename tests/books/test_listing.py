@@ -9,8 +9,9 @@ from flask import Flask
 
 from app.books.models import Book
 from app.core.database import db
+from tests.books.factories import book, isbn
 from tests.conftest import every_database
-from tests.support.clients import Client, book, isbn, problem
+from tests.support.clients import Client, problem
 
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
 SORTS = [sign + order for order in ("id", "title", "year", "created_at") for sign in ("", "-")]

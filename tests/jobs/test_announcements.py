@@ -1,63 +1,40 @@
 """Jobs are announced after the commit, and never at the expense of the response."""
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask
 from sqlalchemy.exc import OperationalError
 
-from app import create_app
-from app.books import service as books
-from app.core.broker.publisher import Publisher
-from app.core.database import after_commit, commit, db, rollback
+from app.core.database import db
 from app.core.errors import Conflict
 from app.jobs import service as jobs
 from app.jobs.models import Job
-from tests.conftest import every_database, make_settings
+from tests.conftest import PublisherAt, every_database
 from tests.support.clients import Client
 from tests.support.environment import free_port
-
-CSV = "title,author,isbn\n"
-BrokerAt = Callable[[str], Publisher]
-
-
-@pytest.fixture
-def broker_at(tmp_path: Path) -> Iterator[BrokerAt]:
-    """The broker at a URL, as a process meets it that has just started. Its thread must come to an end."""
-    with ExitStack() as stack:
-
-        def build(url: str) -> Publisher:
-            broker: Publisher = create_app(make_settings(f"sqlite:///{tmp_path}/app.db", url)).extensions["broker"]
-            stack.callback(broker._thread.shutdown)
-            return broker
-
-        yield build
+from tests.support.factories import import_notes
+from tests.support.notes import service as notes
 
 
 @every_database
 def test_a_job_is_announced_after_its_commit(app: Flask, ada: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
 
-    def look(task: str, job_id: int) -> None:
+    def record(task: str, job_id: int) -> None:
         seen.append((task, ada.get(f"/jobs/{job_id}").status_code))
 
-    monkeypatch.setattr(jobs, "publish", look)
-    assert ada.import_csv(CSV).status_code == 202
+    monkeypatch.setattr(jobs, "publish", record)
+    assert import_notes(ada).status_code == 202
     assert seen == [("jobs.run", 200)]
 
 
 @every_database
 @pytest.mark.parametrize("fault", ["before the commit", "at the commit"])
 def test_an_uncommitted_job_is_not_announced(
-    app: Flask, ada: Client, monkeypatch: pytest.MonkeyPatch, fault: str
+    ada: Client, announced: list[int], monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
-    announced: list[int] = []
-    monkeypatch.setattr(jobs, "publish", lambda task, job_id: announced.append(job_id))
-    request_import = books.request_import
+    request_import = notes.request_import
 
     def fail(*_: Any) -> None:
         raise OperationalError("COMMIT", {}, Exception("the server has gone away"))
@@ -69,33 +46,19 @@ def test_an_uncommitted_job_is_not_announced(
         monkeypatch.setattr(db.session.registry(), "commit", fail)
         return job
 
-    monkeypatch.setattr(books, "request_import", request_and_fail)
-    assert ada.import_csv(CSV).status_code == (409 if fault == "before the commit" else 503)
-    monkeypatch.setattr(books, "request_import", request_import)
-    accepted = ada.import_csv(CSV)
+    monkeypatch.setattr(notes, "request_import", request_and_fail)
+    assert import_notes(ada).status_code == (409 if fault == "before the commit" else 503)
+    monkeypatch.setattr(notes, "request_import", request_import)
+    accepted = import_notes(ada)
     assert announced == [item["id"] for item in ada.get("/jobs").json["items"]] == [accepted.json["id"]]
-
-
-def test_after_commit_runs_once_and_never_after_a_rollback(app: Flask) -> None:
-    happened: list[str] = []
-    with app.app_context():
-        after_commit(partial(happened.append, "undone"))
-        rollback()
-        commit()
-        assert happened == []
-        after_commit(partial(happened.append, "done"))
-        assert happened == []
-        commit()
-        commit()
-    assert happened == ["done"]
 
 
 @every_database
 def test_a_failing_broker_does_not_affect_the_response(
-    app: Flask, ada: Client, broker_at: BrokerAt, monkeypatch: pytest.MonkeyPatch
+    app: Flask, ada: Client, publisher_at: PublisherAt, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(app.extensions, "broker", broker_at(f"redis://127.0.0.1:{free_port()}/0"))
-    accepted = [ada.import_csv(CSV) for _ in range(2)]
-    assert [answer.status_code for answer in accepted] == [202, 202]
+    monkeypatch.setitem(app.extensions, "publisher", publisher_at(f"redis://127.0.0.1:{free_port()}/0"))
+    responses = [import_notes(ada) for _ in range(2)]
+    assert [response.status_code for response in responses] == [202, 202]
     listed = [item["id"] for item in ada.get("/jobs?sort=id").json["items"]]
-    assert listed == [answer.json["id"] for answer in accepted]
+    assert listed == [response.json["id"] for response in responses]

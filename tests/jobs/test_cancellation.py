@@ -4,12 +4,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from app.books import service as books
 from app.jobs.runner import Handler, JobFailed, Work
 from tests.conftest import every_database
 from tests.jobs.conftest import Enqueue, Handles
 from tests.jobs.workers import job
-from tests.support.clients import Client, book, isbn, problem
+from tests.support.clients import Client, problem
+from tests.support.factories import code, note
+from tests.support.notes import service as notes
 
 
 def finish(work: Work) -> Iterator[None]:
@@ -78,12 +79,12 @@ def test_a_cancelled_running_job_stops_before_its_next_batch(
     batches = []
 
     @handles
-    def add_books(work: Work) -> Iterator[None]:
+    def add_notes(work: Work) -> Iterator[None]:
         for number in range(4):
             batches.append(number)
             if number == 2:
                 assert ada.post(f"/jobs/{work.job_id}/cancel").status_code == 202
-            books.create(work.owner_id, **book(isbn=isbn(number)))
+            notes.create(work.owner_id, **note(code=code(number)))
             work.done = number + 1
             yield
 
@@ -93,7 +94,7 @@ def test_a_cancelled_running_job_stops_before_its_next_batch(
     assert batches == [0, 1, 2]
     assert (read["status"], read["progress"]["done"], read["error"]) == ("cancelled", 2, None)
     assert read["finished_at"] is not None
-    assert [item["isbn"] for item in ada.get("/books").json["items"]] == [isbn(0), isbn(1)]
+    assert [item["code"] for item in ada.get("/notes").json["items"]] == [code(0), code(1)]
 
 
 @every_database

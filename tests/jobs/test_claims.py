@@ -10,7 +10,7 @@ from app.jobs import runner
 from app.jobs.runner import JobFailed, Work
 from tests.conftest import every_database
 from tests.jobs.conftest import Enqueue, Handles
-from tests.jobs.workers import add_book, claim, job, row, run, shelf, sweep, wake
+from tests.jobs.workers import add_note, claim, job, row, run, sweep, titles, wake
 from tests.support.clients import Client, at_once
 
 
@@ -69,7 +69,7 @@ def test_a_worker_that_lost_its_claim_writes_nothing(
             work.done, work.result = 99, {"by": "the slow one"}
         else:
             work.result = {"by": "the quick one"}
-        add_book(work, len(starts) * 10 + (work.done == 99))
+        add_note(work, len(starts) * 10 + (work.done == 99))
         yield
         finished.append(work.result)
 
@@ -79,7 +79,7 @@ def test_a_worker_that_lost_its_claim_writes_nothing(
     assert starts == [0, 0]
     assert finished == [{"by": "the quick one"}]
     assert (read["status"], read["attempts"], read["result"]) == ("succeeded", 2, {"by": "the quick one"})
-    assert (read["progress"]["done"], shelf(ada)) == (1, ["20"])
+    assert (read["progress"]["done"], titles(ada)) == (1, ["20"])
 
 
 @every_database

@@ -12,7 +12,8 @@ from app.jobs.models import Job, JobInput
 from app.jobs.runner import JobFailed, Work
 from tests.conftest import every_database
 from tests.jobs.conftest import Enqueue, Handles
-from tests.support.clients import Client, log_in
+from tests.support.clients import Client
+from tests.support.factories import log_in
 
 
 def prune(app: Flask) -> list[str]:

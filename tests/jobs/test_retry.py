@@ -9,7 +9,7 @@ from flask import Flask
 from app.jobs.runner import ATTEMPTS, JobFailed, Work
 from tests.conftest import every_database
 from tests.jobs.conftest import Enqueue, Handles
-from tests.jobs.workers import add_book, claim, job, row, run, shelf
+from tests.jobs.workers import add_note, claim, job, row, run, titles
 from tests.support.clients import Client, at_once, problem
 
 
@@ -19,16 +19,16 @@ def failed(app: Flask, handles: Handles, enqueue: Enqueue) -> int:
     tries = []
 
     @handles
-    def add_books(work: Work) -> Iterator[None]:
+    def add_notes(work: Work) -> Iterator[None]:
         tries.append(work.done)
         while work.done < 3:
             if work.done == 1 and len(tries) == 1:
-                raise JobFailed("The second book is missing.")
-            add_book(work, work.done)
+                raise JobFailed("The second note is missing.")
+            add_note(work, work.done)
             work.result = {"input": work.open().read().decode()}
             yield
 
-    job_id = enqueue(b"three books")
+    job_id = enqueue(b"three notes")
     run(app, job_id)
     return job_id
 
@@ -50,8 +50,8 @@ def test_a_retried_job_resumes_after_its_last_batch(app: Flask, ada: Client, fai
     assert job(ada, failed)["progress"]["done"] == 1
     run(app, failed)
     read = job(ada, failed)
-    assert (read["status"], read["attempts"], read["result"]) == ("succeeded", 1, {"input": "three books"})
-    assert shelf(ada) == ["0", "1", "2"]
+    assert (read["status"], read["attempts"], read["result"]) == ("succeeded", 1, {"input": "three notes"})
+    assert titles(ada) == ["0", "1", "2"]
 
 
 @every_database

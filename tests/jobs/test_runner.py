@@ -13,26 +13,26 @@ from app.jobs.models import JobInput
 from app.jobs.runner import Work
 from tests.conftest import every_database
 from tests.jobs.conftest import KIND, Enqueue, Handles
-from tests.jobs.workers import add_book, job, row, run, shelf
+from tests.jobs.workers import add_note, job, row, run, titles
 from tests.support.clients import Client
 
 
 @every_database
 def test_a_job_runs_batch_by_batch(app: Flask, ada: Client, handles: Handles, enqueue: Enqueue) -> None:
-    shelves = []
+    seen = []
 
     @handles
-    def add_books(work: Work) -> Iterator[None]:
+    def add_notes(work: Work) -> Iterator[None]:
         work.total = 3
         for number in range(3):
-            add_book(work, number)
+            add_note(work, number)
             yield
-            shelves.append(shelf(ada))
+            seen.append(titles(ada))
         work.result = {"added": 3}
 
     job_id = enqueue()
     run(app, job_id)
-    assert shelves == [["0"], ["0", "1"], ["0", "1", "2"]]
+    assert seen == [["0"], ["0", "1"], ["0", "1", "2"]]
     read = job(ada, job_id)
     assert (read["status"], read["progress"], read["result"]) == ("succeeded", {"done": 3, "total": 3}, {"added": 3})
 
@@ -91,10 +91,10 @@ def test_a_stopping_worker_requeues_its_job_without_counting_the_attempt(
     resumed_at = []
 
     @handles
-    def add_books(work: Work) -> Iterator[None]:
+    def add_notes(work: Work) -> Iterator[None]:
         resumed_at.append(work.done)
         while work.done < 2:
-            add_book(work, work.done)
+            add_note(work, work.done)
             work.result = {"last": work.done}
             yield
 
@@ -103,7 +103,7 @@ def test_a_stopping_worker_requeues_its_job_without_counting_the_attempt(
         runner.run(job_id, go_on=lambda: False)
     read = job(ada, job_id)
     assert (read["status"], read["attempts"], read["progress"]["done"]) == ("queued", 0, 1)
-    assert (read["result"], shelf(ada), announced) == ({"last": 1}, ["0"], [job_id, job_id])
+    assert (read["result"], titles(ada), announced) == ({"last": 1}, ["0"], [job_id, job_id])
     assert row(app, job_id)["claim"] is None
     run(app, job_id)
     read = job(ada, job_id)
@@ -136,13 +136,13 @@ def test_effect_and_progress_are_committed_together(
     seen = []
 
     @handles
-    def add_books(work: Work) -> Iterator[None]:
+    def add_notes(work: Work) -> Iterator[None]:
         for number in range(2):
-            add_book(work, number)
+            add_note(work, number)
             yield
 
     def look() -> None:
-        seen.append((len(shelf(ada)), job(ada, job_id)["progress"]["done"]))
+        seen.append((len(titles(ada)), job(ada, job_id)["progress"]["done"]))
 
     def look_commit_and_look() -> None:
         look()

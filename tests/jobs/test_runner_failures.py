@@ -11,7 +11,7 @@ from app.jobs import runner
 from app.jobs.runner import JobFailed, Work
 from tests.conftest import every_database
 from tests.jobs.conftest import Enqueue, Handles
-from tests.jobs.workers import add_book, job, run, shelf, sweep, wake
+from tests.jobs.workers import add_note, job, run, sweep, titles, wake
 from tests.support.clients import Client
 
 
@@ -25,11 +25,11 @@ def test_a_job_of_a_killed_worker_resumes_after_its_last_batch(
     resumed_at = []
 
     @handles
-    def add_books(work: Work) -> Iterator[None]:
+    def add_notes(work: Work) -> Iterator[None]:
         resumed_at.append((work.done, work.total, dict(work.result)))
         work.total = 3
         while work.done < 3:
-            add_book(work, work.done)
+            add_note(work, work.done)
             if len(resumed_at) == 1 and work.done == 2:
                 raise Killed
             work.result = {"last": work.done}
@@ -38,14 +38,14 @@ def test_a_job_of_a_killed_worker_resumes_after_its_last_batch(
     job_id = enqueue()
     with pytest.raises(Killed):
         run(app, job_id)
-    assert (job(ada, job_id)["status"], shelf(ada)) == ("running", ["0"])
+    assert (job(ada, job_id)["status"], titles(ada)) == ("running", ["0"])
     wake(app, job_id)
     sweep(app)
     run(app, job_id)
     assert resumed_at == [(0, None, {}), (1, 3, {"last": 1})]
     read = job(ada, job_id)
     assert (read["status"], read["attempts"], read["result"]) == ("succeeded", 2, {"last": 3})
-    assert shelf(ada) == ["0", "1", "2"]
+    assert titles(ada) == ["0", "1", "2"]
 
 
 @every_database
@@ -55,10 +55,10 @@ def test_a_job_that_raised_resumes_after_its_last_batch(
     resumed_at = []
 
     @handles
-    def add_books(work: Work) -> Iterator[None]:
+    def add_notes(work: Work) -> Iterator[None]:
         resumed_at.append(work.done)
         while work.done < 3:
-            add_book(work, work.done)
+            add_note(work, work.done)
             if len(resumed_at) == 1 and work.done == 2:
                 raise ConnectionError
             yield
@@ -66,10 +66,10 @@ def test_a_job_that_raised_resumes_after_its_last_batch(
     job_id = enqueue()
     run(app, job_id)
     read = job(ada, job_id)
-    assert (read["status"], read["progress"]["done"], shelf(ada)) == ("queued", 1, ["0"])
+    assert (read["status"], read["progress"]["done"], titles(ada)) == ("queued", 1, ["0"])
     run(app, job_id)
     assert resumed_at == [0, 1]
-    assert (job(ada, job_id)["status"], shelf(ada)) == ("succeeded", ["0", "1", "2"])
+    assert (job(ada, job_id)["status"], titles(ada)) == ("succeeded", ["0", "1", "2"])
 
 
 @every_database
@@ -111,9 +111,9 @@ def test_the_pause_before_another_attempt_grows_and_varies(monkeypatch: pytest.M
 def test_a_job_fails_after_three_attempts(app: Flask, ada: Client, handles: Handles, enqueue: Enqueue) -> None:
     @handles
     def break_off(work: Work) -> Iterator[None]:
-        add_book(work, work.done)
+        add_note(work, work.done)
         yield
-        add_book(work, work.done)
+        add_note(work, work.done)
         raise ConnectionError("the password is hunter2")
 
     job_id = enqueue()
@@ -126,7 +126,7 @@ def test_a_job_fails_after_three_attempts(app: Flask, ada: Client, handles: Hand
     assert read["attempts"] == 3
     assert read["error"] == "It broke off 3 times; the server's log says why."
     assert read["finished_at"] is not None
-    assert (read["progress"]["done"], shelf(ada)) == (3, ["0", "1", "2"])
+    assert (read["progress"]["done"], titles(ada)) == (3, ["0", "1", "2"])
 
 
 @every_database
@@ -135,17 +135,17 @@ def test_job_failed_ends_the_job_at_once_and_rolls_back_the_batch(
 ) -> None:
     @handles
     def fail(work: Work) -> Iterator[None]:
-        add_book(work, 0)
+        add_note(work, 0)
         work.result = {"added": 1}
         yield
-        add_book(work, 1)
+        add_note(work, 1)
         work.result = {"added": 2}
-        raise JobFailed("The second book is no good.")
+        raise JobFailed("The second note is invalid.")
 
     job_id = enqueue()
     for _ in range(2):
         run(app, job_id)
     read = job(ada, job_id)
-    assert (read["status"], read["attempts"], read["error"]) == ("failed", 1, "The second book is no good.")
-    assert (read["progress"]["done"], read["result"], shelf(ada)) == (1, {"added": 1}, ["0"])
+    assert (read["status"], read["attempts"], read["error"]) == ("failed", 1, "The second note is invalid.")
+    assert (read["progress"]["done"], read["result"], titles(ada)) == (1, {"added": 1}, ["0"])
     assert read["finished_at"] is not None

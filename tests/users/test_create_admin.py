@@ -7,7 +7,8 @@ from flask import Flask
 from app.core.database import db
 from app.users.models import User
 from tests.conftest import every_database
-from tests.support.clients import PASSWORD, Client, log_in
+from tests.support.clients import Client
+from tests.support.factories import PASSWORD, log_in
 
 
 def create_admin(app: Flask, email: str, typed: str = f"{PASSWORD}\n") -> Result:

@@ -6,7 +6,8 @@ import pytest
 from flask import Flask
 
 from tests.conftest import every_database
-from tests.support.clients import PASSWORD, Client, book, log_in, problem, sign_up
+from tests.support.clients import Client, problem
+from tests.support.factories import PASSWORD, log_in, note, sign_up
 
 
 def delete(client: Client, **fields: Any) -> Any:
@@ -81,12 +82,12 @@ def test_a_deleted_account_has_no_valid_tokens_or_password(app: Flask, ada: Clie
 @every_database
 def test_deleting_an_account_deletes_its_data_only(app: Flask, ada: Client, bob: Client) -> None:
     for user in (ada, bob):
-        assert user.post("/books", json=book()).status_code == 201
+        assert user.post("/notes", json=note()).status_code == 201
         assert user.import_csv("title,author,isbn\n").status_code == 202
     delete(ada)
     newcomer = sign_up(app, "ada@example.org")
-    assert newcomer.get("/books").json["items"] == newcomer.get("/jobs").json["items"] == []
-    assert len(bob.get("/books").json["items"]) == len(bob.get("/jobs").json["items"]) == 1
+    assert newcomer.get("/notes").json["items"] == newcomer.get("/jobs").json["items"] == []
+    assert len(bob.get("/notes").json["items"]) == len(bob.get("/jobs").json["items"]) == 1
 
 
 def test_a_wrong_password_deletes_nothing(ada: Client) -> None:

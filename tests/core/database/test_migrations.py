@@ -1,60 +1,31 @@
 """Migrations: they run in both directions on every database and agree with the models."""
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import flask_migrate
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from flask import Flask, current_app
-from sqlalchemy import Column, MetaData, String, inspect, select, text
+from flask import Flask
+from sqlalchemy import Column, String, inspect, select, text
 
-from app import create_app
 from app.core.database import Base, db
 from app.core.urls import ROOT
 from app.users.models import User
-from tests.conftest import every_database, make_settings
-from tests.support.services import new_database
+from tests.conftest import every_database
+from tests.core.database.conftest import copy_of_models, drift
 
 HEAD = ScriptDirectory(str(ROOT / "migrations")).get_current_head()
 
 
-@pytest.fixture
-def url(database: str, tmp_path: Path) -> Iterator[str]:
-    """An empty database."""
-    with new_database(database, tmp_path) as url:
-        yield url
-
-
-@pytest.fixture
-def fresh(url: str, tmp_path: Path) -> Iterator[Flask]:
-    """An application on an empty database, in its context."""
-    app = create_app(make_settings(url, f"sqla+sqlite:///{tmp_path}/broker.db"))
-    with app.app_context():
-        yield app
-        db.session.remove()
-        db.engine.dispose()
-
-
 def tables() -> set[str]:
-    """The tables that are there."""
+    """The names of the existing tables."""
     return set(inspect(db.engine).get_table_names())
 
 
-def drift(metadata: MetaData) -> list[Any]:
-    """How the database and the models differ."""
-    options = current_app.extensions["migrate"].configure_args | {"compare_type": True, "compare_server_default": True}
-    with db.engine.connect() as connection:
-        return list(compare_metadata(MigrationContext.configure(connection, opts=options), metadata))
-
-
 def described() -> dict[str, Any]:
-    """The whole schema, so that it can be compared."""
+    """The whole schema, in a form that can be compared."""
     schema = inspect(db.engine)
     return {
         table: (
@@ -107,16 +78,16 @@ def test_an_upgrade_of_a_current_schema_does_nothing(fresh: Flask) -> None:
 def test_models_and_migrations_agree(fresh: Flask) -> None:
     flask_migrate.upgrade()
     assert drift(Base.metadata) == []
-    flask_migrate.check()  # what `flask db check` does: it would raise
+    flask_migrate.check()  # what `flask db check` calls; it raises on drift
 
 
 @every_database
 def test_drift_finds_an_extra_column(fresh: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     flask_migrate.upgrade()
     altered = copy_of_models()
-    altered.tables["books"].append_column(Column("shelf", String(10)))
+    altered.tables["users"].append_column(Column("nickname", String(10)))
     (difference,) = drift(altered)
-    assert (difference[0], difference[2], difference[3].name) == ("add_column", "books", "shelf")
+    assert (difference[0], difference[2], difference[3].name) == ("add_column", "users", "nickname")
 
 
 @every_database
@@ -124,13 +95,13 @@ def test_drift_finds_an_extra_column(fresh: Flask, monkeypatch: pytest.MonkeyPat
 def test_drift_finds_other_changes(fresh: Flask, change: str) -> None:
     flask_migrate.upgrade()
     altered = copy_of_models()
-    books = altered.tables["books"]
+    users = altered.tables["users"]
     if change == "index":
-        books.indexes.pop()
+        altered.tables["jobs"].indexes.pop()
     elif change == "type":
-        books.c.title.type = String(400)
+        users.c.name.type = String(400)
     elif change == "nullable":
-        books.c.title.nullable = True
+        users.c.name.nullable = True
     else:
         altered.remove(altered.tables["job_inputs"])
     assert drift(altered) != []
@@ -139,14 +110,6 @@ def test_drift_finds_other_changes(fresh: Flask, change: str) -> None:
 def test_check_fails_on_an_outdated_schema(fresh: Flask) -> None:
     with pytest.raises((CommandError, SystemExit)):
         flask_migrate.check()
-
-
-def copy_of_models() -> MetaData:
-    """The models' tables, to be altered."""
-    copy = MetaData(naming_convention=Base.metadata.naming_convention)
-    for table in Base.metadata.sorted_tables:
-        table.to_metadata(copy)
-    return copy
 
 
 @every_database
@@ -175,16 +138,3 @@ def test_mariadb_tables_use_the_binary_collation(fresh: Flask) -> None:
         queries = (f"SELECT DISTINCT table_collation {tables}", f"SELECT DISTINCT collation_name {columns}")
         found = [connection.scalars(text(query)).all() for query in queries]
     assert found == [["utf8mb4_bin"], ["utf8mb4_bin"]]
-
-
-@pytest.fixture
-def migrations(tmp_path: Path, fresh: Flask) -> Path:
-    """A copy of the folder of migrations, for new ones; its database is up to date."""
-    flask_migrate.upgrade()
-    folder = tmp_path / "migrations"
-    for file in (ROOT / "migrations").rglob("*.*"):
-        if file.suffix != ".pyc":
-            copy = folder / file.relative_to(ROOT / "migrations")
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            copy.write_bytes(file.read_bytes())
-    return folder

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from typing import IO, cast
 
 import pytest
@@ -10,40 +9,16 @@ from flask import Flask
 from sqlalchemy import event, select, text, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from app.books.models import Book
-from app.core.database import commit, db, rollback
+from app.core.database import commit, db
+from app.core.database.engine import expect_reads
 from app.core.settings import Settings
 from app.jobs.models import Job
 from app.users.models import User
 from tests.conftest import every_database
+from tests.support.clients import Client
 from tests.support.environment import LIBRARIES, ROOT
-
-ISBN = "9780141439587"
-
-
-@pytest.fixture
-def context(app: Flask) -> Iterator[None]:
-    """An application context, as a worker or a command has one."""
-    with app.app_context():
-        yield
-        rollback()
-
-
-def add_user(email: str = "ada@example.org") -> User:
-    """A committed user."""
-    user = User(email=email, name="Ada", password_hash="no hash")
-    db.session.add(user)
-    commit()
-    return user
-
-
-def add_book(owner: User, isbn: str = ISBN, **fields: object) -> Book:
-    """A committed book."""
-    book = Book(**({"owner_id": owner.id, "title": "Emma", "author": "Jane Austen", "isbn": isbn} | fields))
-    db.session.add(book)
-    commit()
-    return book
-
+from tests.support.factories import create_note, create_user
+from tests.support.notes.models import Note
 
 COUNT_UP = """
 import sys
@@ -56,7 +31,7 @@ app = create_app()
 print("ready", flush=True)
 sys.stdin.readline()
 for _ in range(int(sys.argv[1])):
-    with app.app_context():  # as each request has one, and with it a session
+    with app.app_context():  # each request has its own context and session
         job = db.session.scalars(select(Job).with_for_update()).one()
         job.done += 1
         db.session.commit()
@@ -65,7 +40,7 @@ for _ in range(int(sys.argv[1])):
 
 def test_on_sqlite_concurrent_read_modify_write_loses_no_update(app: Flask) -> None:
     with app.app_context():
-        db.session.add(Job(owner_id=add_user().id, kind="count"))
+        db.session.add(Job(owner_id=create_user().id, kind="count"))
         commit()
     settings: Settings = app.extensions["settings"]
     environment = {
@@ -98,21 +73,22 @@ def test_on_sqlite_concurrent_read_modify_write_loses_no_update(app: Flask) -> N
 @every_database
 def test_readers_do_not_wait_for_a_writer(app: Flask) -> None:
     with app.app_context():
-        book_id = add_book(add_user(), year=1815).id
-        book = db.session.get_one(Book, book_id)
-        book.year = 1816
+        note_id = create_note(create_user().id, number=1815).id
+        note = db.session.get_one(Note, note_id)
+        note.number = 1816
         db.session.flush()
-        with app.app_context(), app.test_request_context(method="GET"):  # a session of its own
-            assert db.session.scalar(select(Book.year).where(Book.id == book_id)) == 1815
+        with app.app_context():  # its own session
+            expect_reads()
+            assert db.session.scalar(select(Note.number).where(Note.id == note_id)) == 1815
             db.session.rollback()
         commit()
-        assert db.session.scalar(select(Book.year)) == 1816
+        assert db.session.scalar(select(Note.number)) == 1816
 
 
 def test_on_sqlite_a_second_writer_waits_and_then_fails(app: Flask) -> None:
     with app.app_context():
-        add_user()
-        db.session.scalar(select(User.id))  # takes the write lock, as it may go on to write
+        create_user()
+        db.session.scalar(select(User.id))  # takes the write lock
         with app.app_context(), db.engine.connect() as connection:
             connection.connection.driver_connection.execute("PRAGMA busy_timeout = 0")  # type: ignore[union-attr]
             with pytest.raises(OperationalError, match="database is locked"):
@@ -120,31 +96,39 @@ def test_on_sqlite_a_second_writer_waits_and_then_fails(app: Flask) -> None:
             connection.invalidate()
 
 
-@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
-def test_on_sqlite_a_read_takes_no_write_lock(app: Flask, method: str) -> None:
-    begun: list[str] = []
+def test_on_sqlite_a_context_that_expects_reads_takes_no_write_lock(app: Flask) -> None:
+    statements: list[str] = []
 
-    def listen(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-        begun.append(statement)
+    def record(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        statements.append(statement)
 
-    with app.test_request_context(method=method):
-        event.listen(db.engine, "before_cursor_execute", listen)
+    with app.app_context():
+        expect_reads()
+        event.listen(db.engine, "before_cursor_execute", record)
         try:
             db.session.execute(select(User.id))
         finally:
-            event.remove(db.engine, "before_cursor_execute", listen)
-    assert begun[0] == "BEGIN"
+            event.remove(db.engine, "before_cursor_execute", record)
+    assert statements[0] == "BEGIN"
+
+
+@pytest.mark.parametrize("method", ["get", "head"])
+def test_on_sqlite_a_read_request_takes_no_write_lock(app: Flask, ada: Client, method: str) -> None:
+    with app.app_context():
+        create_user("bob@example.org")
+        db.session.scalar(select(User.id))  # takes the write lock
+        assert ada.open(method.upper(), "/users/me").status_code == 200
 
 
 @pytest.mark.parametrize("database", ["postgresql", "mariadb"], indirect=True)
 def test_servers_run_at_read_committed(app: Flask) -> None:
     with app.app_context():
-        add_book(add_user(), year=1815)
-        assert db.session.scalar(select(Book.year)) == 1815
+        create_note(create_user().id, number=1815)
+        assert db.session.scalar(select(Note.number)) == 1815
         with app.app_context():
-            db.session.execute(update(Book).values(year=1816))
+            db.session.execute(update(Note).values(number=1816))
             db.session.commit()
-        assert db.session.scalar(select(Book.year)) == 1816  # by MariaDB's own default it would still be 1815
+        assert db.session.scalar(select(Note.number)) == 1816  # MariaDB's default isolation would still return 1815
         db.session.rollback()
 
 
@@ -155,7 +139,7 @@ def test_sqlite_uses_wal_and_full_synchronisation(context: None) -> None:
 
 @every_database
 def test_database_errors_contain_no_values(context: None) -> None:
-    add_user("ada@example.org")
+    create_user("ada@example.org")
     db.session.add(User(email="ada@example.org", name="hunter2", password_hash="hunter2"))
     with pytest.raises(IntegrityError) as violated:
         db.session.flush()

@@ -1,6 +1,5 @@
 """The unit of work: commits, rollbacks and their effects."""
 
-from collections.abc import Iterator
 from typing import cast
 
 import pytest
@@ -9,37 +8,24 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.exc import OperationalError
 
 from app.core.database import affected_rows, after_commit, commit, db, flush, rollback
+from app.core.database.engine import expect_reads
 from app.core.errors import Conflict
 from app.users.models import User
 from tests.conftest import every_database
-
-
-@pytest.fixture
-def context(app: Flask) -> Iterator[None]:
-    """An application context, as a worker or a command has one."""
-    with app.app_context():
-        yield
-        rollback()
-
-
-def add_user(email: str = "ada@example.org") -> User:
-    """A committed user."""
-    user = User(email=email, name="Ada", password_hash="no hash")
-    db.session.add(user)
-    commit()
-    return user
+from tests.support.factories import create_user
 
 
 def test_an_effect_runs_after_the_commit(context: None, app: Flask) -> None:
     seen: list[str | None] = []
 
-    def look() -> None:
-        with app.app_context(), app.test_request_context(method="GET"):  # a session of its own
+    def record() -> None:
+        with app.app_context():  # its own session
+            expect_reads()
             seen.append(db.session.scalar(select(User.email)))
             db.session.rollback()
 
     db.session.add(User(email="ada@example.org", name="Ada", password_hash=""))
-    after_commit(look)
+    after_commit(record)
     db.session.flush()
     assert seen == []
     commit()
@@ -57,7 +43,7 @@ def test_effects_run_in_order_and_once(context: None) -> None:
 
 def test_a_rollback_drops_effects(context: None) -> None:
     ran: list[str] = []
-    after_commit(lambda: ran.append("too late"))
+    after_commit(lambda: ran.append("dropped"))
     rollback()
     commit()
     assert ran == []
@@ -65,8 +51,8 @@ def test_a_rollback_drops_effects(context: None) -> None:
 
 def test_a_constraint_violation_drops_effects(context: None) -> None:
     ran: list[str] = []
-    add_user("ada@example.org")
-    after_commit(lambda: ran.append("too late"))
+    create_user("ada@example.org")
+    after_commit(lambda: ran.append("dropped"))
     db.session.add(User(email="ada@example.org", name="Ada", password_hash=""))
     with pytest.raises(Conflict, match="taken"):
         flush(or_else=Conflict("taken"))
@@ -77,7 +63,7 @@ def test_a_constraint_violation_drops_effects(context: None) -> None:
 def test_the_end_of_the_context_drops_effects(app: Flask) -> None:
     ran: list[str] = []
     with app.app_context():
-        after_commit(lambda: ran.append("too late"))
+        after_commit(lambda: ran.append("dropped"))
     with app.app_context():
         commit()
     assert ran == []
@@ -85,7 +71,7 @@ def test_the_end_of_the_context_drops_effects(app: Flask) -> None:
 
 def test_a_failed_commit_runs_no_effects(context: None, monkeypatch: pytest.MonkeyPatch) -> None:
     ran: list[str] = []
-    after_commit(lambda: ran.append("too early"))
+    after_commit(lambda: ran.append("dropped"))
 
     def fail() -> None:
         raise OperationalError("COMMIT", {}, Exception("the server is gone"))
@@ -98,7 +84,7 @@ def test_a_failed_commit_runs_no_effects(context: None, monkeypatch: pytest.Monk
 
 @every_database
 def test_affected_rows_counts_matched_rows(context: None) -> None:
-    add_user("ada@example.org")
-    add_user("bob@example.org")
+    create_user("ada@example.org")
+    create_user("bob@example.org")
     assert affected_rows(update(User).values(name="Ada")) == 2
     assert affected_rows(delete(User).where(User.email == "nobody@example.org")) == 0

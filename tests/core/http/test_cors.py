@@ -22,7 +22,7 @@ def preflight(app: Flask, origin: str) -> Any:
         "Access-Control-Request-Method": "PATCH",
         "Access-Control-Request-Headers": "authorization, content-type, if-match",
     }
-    return Client(app).open("OPTIONS", "/books/1", headers=headers)
+    return Client(app).open("OPTIONS", "/users/me", headers=headers)
 
 
 def cors_headers(response: Any) -> list[str]:
@@ -59,7 +59,7 @@ def test_a_listed_origin_can_send_a_token_json_and_preconditions(tmp_path: Path)
 
 
 def test_a_listed_origin_can_read_problems(tmp_path: Path) -> None:
-    response = Client(cors_app(tmp_path, "https://a.org")).get("/books", headers={"Origin": "https://a.org"})
+    response = Client(cors_app(tmp_path, "https://a.org")).get("/jobs", headers={"Origin": "https://a.org"})
     assert response.status_code == 401
     assert response.headers["Access-Control-Allow-Origin"] == "https://a.org"
 

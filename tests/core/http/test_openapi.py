@@ -2,50 +2,23 @@
 
 import re
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from flask import Flask
 from openapi_schema_validator import OAS31Validator, oas31_format_checker
 from openapi_spec_validator import validate
 
-from app.core.http import Resource
+from tests.core.http.operations import operations
 from tests.support.clients import Client
-
-PAGES = {"/", "/openapi.json", "/docs/", "/docs/{path}"}  # for people and tools: no operations
-
-
-class Operation(NamedTuple):
-    """A method of a URL, as it is routed."""
-
-    method: str
-    path: str
-    resource: type[Resource] | None
-
-    def __str__(self) -> str:
-        return f"{self.method} {self.path}"
-
-    @property
-    def url(self) -> str:
-        """A URL that leads there, for the test client; the tilde stands for the root."""
-        return "~" + re.sub(r"{\w+}", "1", self.path)
-
-
-def operations(app: Flask) -> Iterator[Operation]:
-    """Everything that can be called, pages left out."""
-    for rule in app.url_map.iter_rules():
-        path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
-        resource = getattr(app.view_functions[rule.endpoint], "view_class", None)
-        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"} if path not in PAGES else ():
-            yield Operation(method, path, resource)
 
 
 @pytest.fixture
 def document(anonymous: Client) -> dict[str, Any]:
     """The OpenAPI document."""
-    answer = anonymous.get("~/openapi.json")
-    assert (answer.status_code, answer.mimetype) == (200, "application/json")
-    parsed: dict[str, Any] = answer.json
+    response = anonymous.get("~/openapi.json")
+    assert (response.status_code, response.mimetype) == (200, "application/json")
+    parsed: dict[str, Any] = response.json
     return parsed
 
 
@@ -61,7 +34,7 @@ def documented(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 def test_the_document_is_valid_openapi(document: dict[str, Any]) -> None:
     assert document["openapi"].startswith("3.1.")
-    validate(document)  # raises
+    validate(document)  # raises an error
 
 
 def test_the_document_contains_exactly_the_routes(app: Flask, documented: dict[str, Any]) -> None:
@@ -88,8 +61,7 @@ def test_documented_security_schemes_match_the_guards(
 ) -> None:
     for operation in operations(app):
         schemes = [scheme for choice in documented[str(operation)].get("security", []) for scheme in choice]
-        assert operation.resource is not None
-        wanted = operation.resource.guard.scheme
+        wanted = operation.guard.scheme
         assert schemes[:1] == ([wanted] if wanted else []), operation
         assert set(schemes) <= set(document["components"]["securitySchemes"]), operation
         assert not wanted or "401" in documented[str(operation)]["responses"], operation
@@ -102,7 +74,7 @@ def test_every_path_parameter_is_documented(documented: dict[str, Any]) -> None:
 
 
 def examples(node: Any) -> Iterator[tuple[Any, dict[str, Any]]]:
-    """Every example of a document, with the schema that it must fit."""
+    """Every example of a document, with its schema."""
     if isinstance(node, dict):
         if "example" in node:
             yield node["example"], node.get("schema", node)
@@ -122,7 +94,7 @@ def test_every_example_is_valid(document: dict[str, Any]) -> None:
 
 
 def test_the_examples_of_an_object_are_valid_together(document: dict[str, Any]) -> None:
-    whole = 0
+    checked = 0
     for name, schema in document["components"]["schemas"].items():
         fields = schema.get("properties", {})
         example = {field: fields[field]["example"] for field in fields if "example" in fields[field]}
@@ -130,5 +102,5 @@ def test_the_examples_of_an_object_are_valid_together(document: dict[str, Any]) 
             validator = OAS31Validator(schema | {"components": document["components"]})
             assert [error.message for error in validator.iter_errors(example)] == [], name
             assert validator.is_valid(example | {"unknown": 1}) == ("additionalProperties" not in schema), name
-            whole += 1
-    assert whole >= 5
+            checked += 1
+    assert checked >= 5

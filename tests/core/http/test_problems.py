@@ -5,12 +5,13 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from app.books import service as books
 from app.core.database import db
-from tests.support.clients import Client, book, problem
+from tests.support.clients import Client, problem
+from tests.support.factories import note
+from tests.support.notes import service as notes
 
 
-def break_down(*_: Any, **__: Any) -> None:
+def fail_with_secret(*_: Any, **__: Any) -> None:
     raise RuntimeError("the password of the database is hunter2")
 
 
@@ -24,8 +25,8 @@ def test_an_unknown_path_gets_a_404_problem(anonymous: Client) -> None:
 @pytest.mark.parametrize(
     ("path", "allowed"),
     [
-        ("/books", {"GET", "HEAD", "OPTIONS", "POST"}),
-        ("/books/1", {"DELETE", "GET", "HEAD", "OPTIONS", "PATCH"}),
+        ("/notes", {"GET", "HEAD", "OPTIONS", "POST"}),
+        ("/notes/1", {"DELETE", "GET", "HEAD", "OPTIONS", "PATCH"}),
         ("/auth/login", {"OPTIONS", "POST"}),
         ("~/healthz", {"GET", "HEAD", "OPTIONS"}),
     ],
@@ -42,51 +43,51 @@ def test_a_405_names_the_allowed_methods(anonymous: Client, path: str, allowed: 
         {"data": "{}", "content_type": "text/plain"},
         {"data": "{}", "content_type": "application/vnd.api+json"},
         {"data": "{}"},
-        {"data": {"title": "Emma"}},
+        {"data": {"title": "Milk"}},
         {},
     ],
 )
 def test_a_415_names_the_accepted_content_type(ada: Client, options: dict[str, Any]) -> None:
-    status, body = problem(ada.post("/books", **options))
+    status, body = problem(ada.post("/notes", **options))
     assert status == 415
     assert "application/json" in body["detail"]
 
 
 def test_a_content_type_with_a_charset_is_accepted(ada: Client) -> None:
-    body = '{"title": "Émile", "author": "Rousseau", "isbn": "9780141439587"}'
-    response = ada.post("/books", data=body, content_type="application/json; charset=utf-8")
+    body = '{"title": "Émile", "text": "Rousseau", "code": "A-1"}'
+    response = ada.post("/notes", data=body, content_type="application/json; charset=utf-8")
     assert (response.status_code, response.json["title"]) == (201, "Émile")
 
 
 def test_a_500_reveals_nothing_about_the_error(ada: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(books, "find", break_down)
-    response = ada.get("/books")
+    monkeypatch.setattr(notes, "find", fail_with_secret)
+    response = ada.get("/notes")
     status, body = problem(response)
     assert (status, body["title"]) == (500, "Internal Server Error")
-    for secret in ("hunter2", "RuntimeError", "Traceback", "break_down"):
+    for secret in ("hunter2", "RuntimeError", "Traceback", "fail_with_secret"):
         assert secret not in response.text
 
 
 def test_a_database_error_is_not_revealed(ada: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    def ask_nonsense(*_: Any, **__: Any) -> None:
-        db.session.execute(text("SELECT hunter2 FROM books"))
+    def select_missing_column(*_: Any, **__: Any) -> None:
+        db.session.execute(text("SELECT hunter2 FROM notes"))
 
-    monkeypatch.setattr(books, "find", ask_nonsense)
-    response = ada.get("/books")
+    monkeypatch.setattr(notes, "find", select_missing_column)
+    response = ada.get("/notes")
     assert problem(response)[0] in (500, 503)
     for secret in ("hunter2", "SELECT", "sqlite", "OperationalError"):
         assert secret not in response.text
 
 
 def test_an_unexpected_error_rolls_back(ada: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    create = books.create
+    create = notes.create
 
-    def create_and_break_down(*arguments: Any, **fields: Any) -> None:
+    def create_and_fail(*arguments: Any, **fields: Any) -> None:
         create(*arguments, **fields)
-        break_down()
+        fail_with_secret()
 
-    monkeypatch.setattr(books, "create", create_and_break_down)
-    assert ada.post("/books", json=book()).status_code == 500
+    monkeypatch.setattr(notes, "create", create_and_fail)
+    assert ada.post("/notes", json=note()).status_code == 500
     monkeypatch.undo()
-    assert ada.get("/books").json["items"] == []
-    assert ada.post("/books", json=book()).status_code == 201
+    assert ada.get("/notes").json["items"] == []
+    assert ada.post("/notes", json=note()).status_code == 201

@@ -4,13 +4,14 @@ from typing import Any
 
 import pytest
 
-from app.books import service as books
-from tests.support.clients import Client, book
+from tests.support.clients import Client
+from tests.support.factories import note
+from tests.support.notes import service as notes
 
 ROUTER_ID = "0a1b2c3d-4e5f-6789-abcd-ef0123456789"
 
 
-def break_down(*_: Any, **__: Any) -> None:
+def fail_with_secret(*_: Any, **__: Any) -> None:
     raise RuntimeError("the password of the database is hunter2")
 
 
@@ -36,27 +37,27 @@ def test_a_request_without_an_id_gets_one(anonymous: Client) -> None:
 @pytest.mark.parametrize(
     ("status", "method", "path", "options"),
     [
-        (400, "POST", "/books", {"data": "{", "content_type": "application/json"}),
+        (400, "POST", "/notes", {"data": "{", "content_type": "application/json"}),
         (404, "GET", "~/nowhere", {}),
-        (404, "GET", "/books/1", {}),
-        (405, "PUT", "/books", {}),
-        (409, "POST", "/books", {"json": book()}),
-        (415, "POST", "/books", {"data": "title=Emma"}),
-        (422, "POST", "/books", {"json": {}}),
-        (500, "GET", "/books", {}),
+        (404, "GET", "/notes/1", {}),
+        (405, "PUT", "/notes", {}),
+        (409, "POST", "/notes", {"json": note()}),
+        (415, "POST", "/notes", {"data": "title=Milk"}),
+        (422, "POST", "/notes", {"json": {}}),
+        (500, "GET", "/notes", {}),
     ],
 )
 def test_a_problem_contains_the_request_id(
     ada: Client, monkeypatch: pytest.MonkeyPatch, status: int, method: str, path: str, options: dict[str, Any]
 ) -> None:
-    ada.post("/books", json=book())
-    monkeypatch.setattr(books, "find", break_down)
+    ada.post("/notes", json=note())
+    monkeypatch.setattr(notes, "find", fail_with_secret)
     response = ada.open(method, path, headers={"X-Request-ID": ROUTER_ID}, **options)
     assert response.status_code == status
     assert response.headers["X-Request-ID"] == response.json["request_id"] == ROUTER_ID
 
 
 def test_a_401_contains_the_request_id(anonymous: Client) -> None:
-    response = anonymous.get("/books")
+    response = anonymous.get("/notes")
     assert response.status_code == 401
     assert response.headers["X-Request-ID"] == response.json["request_id"]

@@ -1,4 +1,4 @@
-"""Resources: what a method's annotations and its class's guard come to."""
+"""Resources: the guards of their methods, and their documentation."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,16 +12,16 @@ from app.core.security import ANYONE
 
 
 class Private(Resource):
-    """Behind the default guard."""
+    """A resource with the default guard."""
 
     @marshal_with(Schema, code=200)  # type: ignore[untyped-decorator]  # flask-apispec's
     def get(self) -> object:
-        """Answer nothing."""
+        """Return an empty object."""
         return object()
 
 
 class Public(Private):
-    """The same, open."""
+    """The same resource without a guard."""
 
     guard = ANYONE
 

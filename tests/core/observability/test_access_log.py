@@ -1,41 +1,28 @@
 """Gunicorn's access log."""
 
 import json
-import os
 import re
-import secrets
 import signal
 import socket
 import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
-from tests.support.environment import BIN, LIBRARIES, ROOT, free_port, wait_for
+from tests.core.observability.conftest import process_environment
+from tests.support.environment import BIN, ROOT, free_port, wait_for
 
 REQUEST_ID = "0123456789abcdef-router"
 
 
-def environment(folder: Path, **variables: str) -> dict[str, str]:
-    """A complete environment on embedded services."""
-    return {
-        **LIBRARIES,
-        "PATH": os.environ["PATH"],
-        "DATABASE_URL": f"sqlite:///{folder}/app.db",
-        "BROKER_URL": f"sqla+sqlite:///{folder}/broker.db",
-        "SECRET_KEY": secrets.token_hex(32),
-    } | variables
-
-
 @pytest.fixture(scope="module")
 def web(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[dict[str, Any]], str]:
-    """The events of a gunicorn that has answered some requests, and its stderr. Heroku's GUNICORN_CMD_ARGS is set."""
+    """The events of a gunicorn that answered some requests, and its stderr. GUNICORN_CMD_ARGS is as on Heroku."""
     folder, port = tmp_path_factory.mktemp("web"), free_port()
     command = [str(BIN / "gunicorn"), "--config", "gunicorn.conf.py"]
     heroku = {"PORT": str(port), "WEB_CONCURRENCY": "1", "GUNICORN_CMD_ARGS": "--access-logfile -"}
-    env = environment(folder, **heroku)
+    env = process_environment(folder, **heroku)
     with subprocess.Popen(
         command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
@@ -56,7 +43,7 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[dict[str, Any]],
 
 
 def listens(port: int) -> bool:
-    """Whether somebody accepts connections there."""
+    """Whether a process listens on the port."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 

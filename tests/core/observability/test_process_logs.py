@@ -2,7 +2,6 @@
 
 import json
 import os
-import secrets
 import signal
 import subprocess
 import sys
@@ -10,19 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.environment import LIBRARIES, ROOT
-
-
-def environment(folder: Path, **variables: str) -> dict[str, str]:
-    """A complete environment on embedded services."""
-    return {
-        **LIBRARIES,
-        "PATH": os.environ["PATH"],
-        "DATABASE_URL": f"sqlite:///{folder}/app.db",
-        "BROKER_URL": f"sqla+sqlite:///{folder}/broker.db",
-        "SECRET_KEY": secrets.token_hex(32),
-    } | variables
-
+from tests.core.observability.conftest import process_environment
+from tests.support.environment import ROOT
 
 SCRIPT = """
 import logging, warnings
@@ -37,7 +25,7 @@ logging.getLogger("sqlalchemy").error("of a library")
 @pytest.mark.parametrize("format", ["json", "console"])
 def test_logs_and_warnings_go_to_stdout_and_nothing_to_stderr(tmp_path: Path, format: str) -> None:
     command = [sys.executable, "-c", SCRIPT]
-    env = environment(tmp_path, LOG_FORMAT=format)
+    env = process_environment(tmp_path, LOG_FORMAT=format)
     process = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=True)
     assert process.stderr == ""
     assert [word in process.stdout for word in ("a line", "take care", "of a library")] == [True] * 3
@@ -45,16 +33,16 @@ def test_logs_and_warnings_go_to_stdout_and_nothing_to_stderr(tmp_path: Path, fo
 
 def test_the_log_level_filters_lines(tmp_path: Path) -> None:
     command = [sys.executable, "-c", SCRIPT]
-    env = environment(tmp_path, LOG_LEVEL="error")
+    env = process_environment(tmp_path, LOG_LEVEL="error")
     process = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=True)
     (line,) = process.stdout.splitlines()
     assert json.loads(line)["message"] == "of a library"
 
 
-TALKING_OVER = """
+LOG_IN_SIGNAL_HANDLER = """
 import logging, signal
-from app.worker import log_what_celery_says
-signal.signal(signal.SIGUSR1, lambda *_: log_what_celery_says("a signal came"))
+from app.worker import log_celery_message
+signal.signal(signal.SIGUSR1, lambda *_: log_celery_message("a signal came"))
 for number in range(3000):
     logging.getLogger("app.test").info("%s", "x" * 1000)
 signal.signal(signal.SIGUSR1, signal.SIG_IGN)
@@ -62,13 +50,12 @@ signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
 
 def test_celery_messages_in_signal_handlers_do_not_break_lines(tmp_path: Path) -> None:
-    """Most of the time, this process waits in the middle of a line for its reader, and a signal comes just then."""
-    command, errors = [sys.executable, "-c", TALKING_OVER], tmp_path / "errors"
+    """The process blocks in the middle of a line until the reader continues, and then handles a signal."""
+    command, errors = [sys.executable, "-c", LOG_IN_SIGNAL_HANDLER], tmp_path / "errors"
+    env = process_environment(tmp_path)
     with (
         errors.open("wb") as stderr,
-        subprocess.Popen(
-            command, cwd=ROOT, env=environment(tmp_path), stdout=subprocess.PIPE, stderr=stderr
-        ) as process,
+        subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=stderr) as process,
     ):
         assert process.stdout is not None
         output = b""
@@ -83,8 +70,11 @@ def test_celery_messages_in_signal_handlers_do_not_break_lines(tmp_path: Path) -
 
 
 def test_an_error_that_ends_a_process_is_logged(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", "from app import create_app; create_app(); raise LookupError('password=hunter2')"]
-    process = subprocess.run(command, cwd=ROOT, env=environment(tmp_path), capture_output=True, text=True, check=False)
+    program = "from app import create_app; create_app(); raise LookupError('password=hunter2')"
+    command = [sys.executable, "-c", program]
+    process = subprocess.run(
+        command, cwd=ROOT, env=process_environment(tmp_path), capture_output=True, text=True, check=False
+    )
     event = json.loads(process.stdout)
     assert (process.returncode, process.stderr) == (1, "")
     assert (event["log.level"], event["error"]["type"]) == ("critical", "LookupError")

@@ -2,51 +2,20 @@
 
 import json
 import logging
-from collections.abc import Callable, Iterator
-from io import StringIO
 from typing import Any
 
 import pytest
 from flask import Flask
 from sqlalchemy import insert, update
 
-from app.books import service as books
 from app.core.database import db
 from app.core.observability import redact
-from app.core.observability.logging import AddContext, ConsoleFormatter, EcsFormatter
 from app.users.models import User
 from tests.conftest import every_database
-from tests.support.clients import Client, book
-
-Lines = Callable[[], list[str]]
-
-
-def capture(formatter: logging.Formatter) -> Iterator[Lines]:
-    """Read what the root logger's handler would write."""
-    stream = StringIO()
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(formatter)
-    handler.addFilter(AddContext())
-    root = logging.getLogger()
-    level = root.level
-    root.addHandler(handler)
-    root.setLevel("INFO")
-    yield lambda: stream.getvalue().splitlines()
-    root.removeHandler(handler)
-    root.setLevel(level)
-
-
-@pytest.fixture
-def json_lines() -> Iterator[Lines]:
-    """What JSON logs hold."""
-    yield from capture(EcsFormatter("v42"))
-
-
-@pytest.fixture
-def console_lines() -> Iterator[Lines]:
-    """What console logs hold."""
-    yield from capture(ConsoleFormatter())
-
+from tests.core.observability.conftest import Lines
+from tests.support.clients import Client
+from tests.support.factories import note
+from tests.support.notes import service as notes
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJodW50ZXIyIn0.c2lnbmF0dXJl"
 
@@ -96,7 +65,7 @@ def test_secrets_are_masked_and_the_rest_is_unchanged(text: str, masked: str) ->
         "3 tokens: enough",
         "the secretary: Ada",
         "eyJust a word. And another. And one more.",
-        "12:30:45 INFO app: 200 GET /api/v1/books",
+        "12:30:45 INFO app: 200 GET /api/v1/notes",
     ],
 )
 def test_text_without_secrets_is_unchanged(text: str) -> None:
@@ -128,8 +97,8 @@ def test_a_database_error_is_logged_without_values(
         row = {"email": "ada@example.org", "name": "hunter2", "password_hash": "hunter2", "role": "user"}
         db.session.execute(insert(User), [row | {"email_verified": True, "active": True}])
 
-    monkeypatch.setattr(books, "create", fail)
-    answer = ada.post("/books", json=book())
+    monkeypatch.setattr(notes, "create", fail)
+    answer = ada.post("/notes", json=note())
     assert answer.status_code == 500
     (event,) = [event for line in json_lines() if (event := json.loads(line))["log.level"] == "error"]
     assert event["http"]["request"]["id"] == answer.json["request_id"] == answer.headers["X-Request-ID"]
@@ -145,7 +114,7 @@ def test_a_row_quoted_by_the_server_is_not_logged(
     def fail(*_: Any, **__: Any) -> None:
         db.session.execute(update(User).values(name=None))
 
-    monkeypatch.setattr(books, "create", fail)
-    ada.post("/books", json=book())
+    monkeypatch.setattr(notes, "create", fail)
+    ada.post("/notes", json=note())
     assert any('"error"' in line for line in json_lines())
     assert "ada@example.org" not in "\n".join(json_lines())

@@ -1,7 +1,7 @@
 """How passwords are stored."""
 
 from app.core.security.passwords import hasher
-from tests.support.clients import PASSWORD
+from tests.support.factories import PASSWORD
 
 
 def test_passwords_are_hashed_as_owasp_recommends() -> None:

@@ -1,4 +1,4 @@
-"""A cancellation that arrives while something else happens to the job: one of the two wins, and both are told."""
+"""Cancellations that race with the end of the job or with each other."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +14,7 @@ from app.jobs import service
 from app.jobs.runner import JobFailed, Work
 from tests.conftest import every_database
 from tests.jobs.conftest import Enqueue, Handles
-from tests.jobs.workers import add_book, job, run, shelf
+from tests.jobs.workers import add_note, job, run, titles
 from tests.support.clients import Client, at_once
 
 ROUNDS = 25
@@ -25,19 +25,19 @@ ROUNDS = 25
 def test_a_concurrent_cancellation_and_end_have_one_winner(
     app: Flask, ada: Client, handles: Handles, enqueue: Enqueue, end: str
 ) -> None:
-    owner_id, about_to_end = ada.get("/users/me").json["id"], Barrier(2)
+    owner_id, both_ready = ada.get("/users/me").json["id"], Barrier(2)
 
     @handles
     def finish(work: Work) -> Iterator[None]:
         yield
-        about_to_end.wait(timeout=10)
+        both_ready.wait(timeout=10)
         if end == "failed":
             raise JobFailed("It cannot be done.")
-        add_book(work, work.job_id)
+        add_note(work, work.job_id)
 
     def cancel(job_id: int) -> bool:
         with app.app_context():
-            about_to_end.wait(timeout=10)
+            both_ready.wait(timeout=10)
             try:
                 service.cancel(owner_id, job_id)
             except Conflict:
@@ -57,7 +57,7 @@ def test_a_concurrent_cancellation_and_end_have_one_winner(
         assert (read["error"] is None) == (read["status"] != "failed")
         assert read["finished_at"] is not None
         effects += [str(job_id)] * (read["status"] == "succeeded")
-    assert shelf(ada) == effects
+    assert titles(ada) == effects
 
 
 @every_database
