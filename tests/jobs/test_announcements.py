@@ -13,22 +13,8 @@ from app.jobs.models import Job
 from tests.conftest import PublisherAt, every_database
 from tests.support.clients import Client
 from tests.support.environment import free_port
-
-CSV = "title,author,isbn\n"
-BrokerAt = Callable[[str], Publisher]
-
-
-@pytest.fixture
-def broker_at(tmp_path: Path) -> Iterator[BrokerAt]:
-    """The broker at a URL, as a process meets it that has just started. Its thread must come to an end."""
-    with ExitStack() as stack:
-
-        def build(url: str) -> Publisher:
-            broker: Publisher = create_app(make_settings(f"sqlite:///{tmp_path}/app.db", url)).extensions["publisher"]
-            stack.callback(broker._thread.shutdown)
-            return broker
-
-        yield build
+from tests.support.factories import import_notes
+from tests.support.notes import service as notes
 
 
 @every_database
@@ -71,8 +57,8 @@ def test_an_uncommitted_job_is_not_announced(
 def test_a_failing_broker_does_not_affect_the_response(
     app: Flask, ada: Client, publisher_at: PublisherAt, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(app.extensions, "publisher", broker_at(f"redis://127.0.0.1:{free_port()}/0"))
-    accepted = [ada.import_csv(CSV) for _ in range(2)]
-    assert [answer.status_code for answer in accepted] == [202, 202]
+    monkeypatch.setitem(app.extensions, "publisher", publisher_at(f"redis://127.0.0.1:{free_port()}/0"))
+    responses = [import_notes(ada) for _ in range(2)]
+    assert [response.status_code for response in responses] == [202, 202]
     listed = [item["id"] for item in ada.get("/jobs?sort=id").json["items"]]
     assert listed == [response.json["id"] for response in responses]

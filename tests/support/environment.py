@@ -27,7 +27,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_for(condition: str, probe: Callable[[], Answer], seconds: float = 30) -> Answer:
+def wait_for(condition: str, probe: Callable[[], Answer], seconds: float = 120) -> Answer:
     """Call the probe until its result is true, and return the result."""
     deadline = time.monotonic() + seconds
     while True:

@@ -4,7 +4,8 @@ import pytest
 from flask import Flask
 
 from tests.conftest import every_database
-from tests.support.clients import PASSWORD, Client, log_in
+from tests.support.clients import Client
+from tests.support.factories import PASSWORD, log_in
 
 
 @pytest.fixture

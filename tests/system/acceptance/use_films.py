@@ -1,4 +1,4 @@
-"""Run by `test_readme.py` in a copy of the tree to which the README's `films` were added."""
+"""Uses the README's `films`. `test_readme.py` runs this file in a copy of the tree that has them."""
 
 from app import create_app
 from app.core.database import commit

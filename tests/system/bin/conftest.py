@@ -1,10 +1,10 @@
-"""What the tests of bin/ share."""
+"""Fixtures of the tests of `bin/`."""
 
 from pathlib import Path
 
 import pytest
 
-from tests.system.bin.trees import make_tree
+from tests.system.bin.tiny_tree import make_tree
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""`bin/lock`: what is installed is what was locked, and a forgotten lock is found."""
+"""`bin/lock`: locks pin every package, and a stale lock is found."""
 
 import re
 import sys
@@ -7,14 +7,15 @@ from pathlib import Path
 import pytest
 from uv import find_uv_bin
 
-from tests.system.bin.trees import ROOT, add_command, add_release, run
+from tests.support.environment import ROOT
+from tests.system.bin.tiny_tree import add_command, add_release, run
 
 LOCKS = ("requirements.txt", "requirements-test.txt")
 
 
 @pytest.fixture
 def locked(tree: Path) -> Path:
-    """A tree with fresh locks, and just enough of an environment to lock again."""
+    """A tree with fresh locks, and an environment that can only lock."""
     commands = tree / ".venv/bin"
     commands.mkdir(parents=True)
     (commands / "uv").symlink_to(find_uv_bin())
@@ -36,7 +37,7 @@ def test_every_locked_package_has_a_hash_and_no_lock_names_a_registry() -> None:
         assert "://" not in lock
 
 
-def test_fresh_locks_pass_the_check_in_silence(locked: Path) -> None:
+def test_fresh_locks_pass_the_check_without_output(locked: Path) -> None:
     result = run(locked, "bin/lock --check")
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
 
@@ -52,8 +53,8 @@ def test_an_edited_requirement_makes_the_lock_stale(locked: Path) -> None:
     assert locks(locked) == before
 
 
-def test_a_newer_release_waits_for_an_upgrade(locked: Path) -> None:
-    """Else every release of any dependency would break every build."""
+def test_a_newer_release_is_locked_only_by_an_upgrade(locked: Path) -> None:
+    """Otherwise each release of a dependency would make the lock stale."""
     add_release(locked, "tiny", "1.1")
     assert run(locked, "bin/lock --check").returncode == 0
     assert run(locked, "bin/lock").returncode == 0

@@ -1,4 +1,4 @@
-"""The pages, in a real browser: whoever comes new can log in at `/docs` and try the API, without any other host."""
+"""The pages in a real browser: a new user can log in at `/docs` and try the API. No other host is contacted."""
 
 import json
 import shutil
@@ -8,16 +8,16 @@ from urllib.parse import urlsplit
 
 import pytest
 from selenium.webdriver import Chrome, ChromeOptions
-from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.chrome.service import Service as ChromeDriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.expected_conditions import element_to_be_clickable, visibility_of_element_located
 from selenium.webdriver.support.wait import WebDriverWait
 
-from tests.support.clients import PASSWORD
-from tests.support.environment import service_variables
+from tests.support.factories import PASSWORD
 from tests.support.services import skip_or_fail
-from tests.system.formation import Program, Web
+from tests.system.harness.deploy import Deploy
+from tests.system.harness.process import Service
 
 FLAGS = (
     "--headless",
@@ -33,20 +33,19 @@ FLAGS = (
 
 
 @pytest.fixture(scope="module")
-def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
-    """A web process with one user, Ada."""
+def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A web process with one user."""
     folder = tmp_path_factory.mktemp("web")
     urls = (f"sqlite:///{folder}/app.db", f"sqla+sqlite:///{folder}/broker.db")
-    with Program(["flask", "db", "upgrade"], folder, service_variables(*urls)) as migration:
-        assert migration.wait() == 0, migration.log()
-    with Web(*urls, folder) as web:
-        web.user("ada@example.org")
+    with Deploy(*urls, folder) as deploy:
+        web = deploy.web()
+        web.sign_up("ada@example.org")
         yield web
 
 
 @pytest.fixture
 def browser(tmp_path: Path) -> Iterator[Chrome]:
-    """A browser without a past."""
+    """A browser with a new profile."""
     chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if not chromium or not driver:
         skip_or_fail("chromium and chromedriver are not both on the PATH")
@@ -55,7 +54,7 @@ def browser(tmp_path: Path) -> Iterator[Chrome]:
     for flag in (*FLAGS, f"--user-data-dir={tmp_path}/profile"):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
-    browser = Chrome(options=options, service=Service(driver))
+    browser = Chrome(options=options, service=ChromeDriver(driver))
     try:
         yield browser
     finally:
@@ -63,28 +62,28 @@ def browser(tmp_path: Path) -> Iterator[Chrome]:
 
 
 def find(browser: Chrome, selector: str) -> WebElement:
-    """The element that a selector finds, once it can be seen."""
-    return WebDriverWait(browser, 20).until(visibility_of_element_located((By.CSS_SELECTOR, selector)))
+    """Wait until the element of a selector is visible."""
+    return WebDriverWait(browser, 120).until(visibility_of_element_located((By.CSS_SELECTOR, selector)))
 
 
 def press(browser: Chrome, selector: str) -> None:
-    """Press a button, once it can be pressed."""
-    WebDriverWait(browser, 20).until(element_to_be_clickable((By.CSS_SELECTOR, selector))).click()
+    """Wait until a button is enabled, and press it."""
+    WebDriverWait(browser, 120).until(element_to_be_clickable((By.CSS_SELECTOR, selector))).click()
 
 
-def hosts_asked(browser: Chrome) -> set[str]:
-    """The hosts that the page's requests went to; the browser's own pages are none."""
+def contacted_hosts(browser: Chrome) -> set[str]:
+    """The hosts of the page's requests."""
     messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
     sent = [each["params"]["request"]["url"] for each in messages if each["method"] == "Network.requestWillBeSent"]
     return {urlsplit(url).netloc for url in sent if urlsplit(url).scheme not in ("chrome", "data", "blob")}
 
 
-def complaints(browser: Chrome) -> list[str]:
-    """What the browser's console reports as errors."""
+def console_errors(browser: Chrome) -> list[str]:
+    """The errors in the browser's console."""
     return [entry["message"] for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
 
 
-def test_whoever_comes_new_logs_in_at_docs_and_reads_their_account(web: Web, browser: Chrome, tmp_path: Path) -> None:
+def test_a_user_logs_in_at_docs_and_reads_the_account(web: Service, browser: Chrome, tmp_path: Path) -> None:
     browser.get(f"{web.url}/docs")
     assert find(browser, ".info .title").text.startswith("Barah")
     browser.save_screenshot(str(tmp_path / "docs.png"))
@@ -106,15 +105,15 @@ def test_whoever_comes_new_logs_in_at_docs_and_reads_their_account(web: Web, bro
     assert answer.find_element(By.CSS_SELECTOR, ".response-col_status").text.startswith("200")
     assert '"email": "ada@example.org"' in answer.text
 
-    assert hosts_asked(browser) == {f"127.0.0.1:{web.port}"}
-    assert complaints(browser) == []
+    assert contacted_hosts(browser) == {f"127.0.0.1:{web.port}"}
+    assert console_errors(browser) == []
 
 
-def test_the_landing_page_leads_to_the_documentation(web: Web, browser: Chrome, tmp_path: Path) -> None:
+def test_the_landing_page_leads_to_the_documentation(web: Service, browser: Chrome, tmp_path: Path) -> None:
     browser.get(web.url)
     assert find(browser, "h1").text == "It runs."
     browser.save_screenshot(str(tmp_path / "landing.png"))
-    assert complaints(browser) == []
+    assert console_errors(browser) == []
     press(browser, "a[href^='/docs']")
     assert find(browser, ".info .title").text.startswith("Barah")
-    assert hosts_asked(browser) == {f"127.0.0.1:{web.port}"}
+    assert contacted_hosts(browser) == {f"127.0.0.1:{web.port}"}

@@ -1,13 +1,13 @@
-"""What the tests of the image and of Compose share: the tree, as a clone has it, and what was made of it."""
+"""Fixtures of the Docker tests: a clone, its image, and its service under Compose."""
 
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.system.docker.stack import Stack, docker, require_engine
-from tests.system.twelve_factor.trees import copy_tree
+from tests.system.harness.deploy import copy_tree
+from tests.system.harness.deploy.compose import Stack, docker, require_engine
+from tests.system.harness.process.watcher import run_name
 
 RELEASE = "0123abc"
 LEFT_BEHIND = (".env", "app/.env", "notes.txt", "var/barah.db", "app/__pycache__/old.pyc")
@@ -15,7 +15,7 @@ LEFT_BEHIND = (".env", "app/.env", "notes.txt", "var/barah.db", "app/__pycache__
 
 @pytest.fixture(scope="session")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tree, with what a developer leaves in it, and made by somebody who lets nobody else read."""
+    """A clone with a developer's files, which only its owner can read."""
     require_engine()
     tree = copy_tree(tmp_path_factory.mktemp("clone"))
     for name in LEFT_BEHIND:
@@ -28,8 +28,8 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def image(tree: Path) -> Iterator[str]:
-    """The image, built as the Dockerfile says."""
-    name = f"barah-test-{secrets.token_hex(4)}"
+    """The image."""
+    name = f"{run_name()}-image"
     docker("build", "--build-arg", f"GIT_REV={RELEASE}", "--tag", name, ".", cwd=tree)
     yield name
     docker("image", "rm", "--force", name)
@@ -37,6 +37,6 @@ def image(tree: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def stack(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """The service, by `docker compose up --build`."""
+    """The service under `docker compose up --build`."""
     with Stack(tree, tmp_path_factory.mktemp("stack")) as stack:
         yield stack

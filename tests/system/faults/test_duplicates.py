@@ -1,12 +1,13 @@
-"""Brokers deliver at least once, so a message is no more than a hint."""
+"""Brokers deliver a message at least once. A message only hints at a job's row."""
 
 from app import create_app
 from app.jobs.service import RUN
 from tests.conftest import make_settings
-from tests.support.clients import sign_up
 from tests.support.environment import wait_for
+from tests.support.factories import sign_up
 from tests.system.faults.conftest import on_each_pair
-from tests.system.faults.processes import Deploy, csv_of
+from tests.system.harness.books import make_csv
+from tests.system.harness.deploy import Deploy
 
 ROWS = 1000
 GOOD = ROWS - ROWS // 100
@@ -14,21 +15,24 @@ DELIVERIES = 5
 
 
 @on_each_pair
-def test_five_deliveries_of_one_message_do_it_once(deployed: Deploy) -> None:
-    """Four arrive together, one when all is done. Fails when a worker does what its message says, without a claim."""
-    deployed.variables["WORKER_CONCURRENCY"] = 4
-    urls = (str(deployed.variables[name]) for name in ("DATABASE_URL", "BROKER_URL"))
-    app = create_app(make_settings(*urls))
+def test_a_job_with_five_messages_runs_once(deploy: Deploy) -> None:
+    """Four arrive together, one when the job is done. Fails when a worker runs the job of a message without a claim."""
+    deploy.variables["WORKER_CONCURRENCY"] = 4
+    app = create_app(make_settings(deploy.database_url, deploy.broker_url))
     ada, broker = sign_up(app, "ada@example.org"), app.extensions["broker"]
-    accepted = ada.import_csv(csv_of(ROWS))  # and this announces it for the first time
+    accepted = ada.import_csv(make_csv(ROWS))  # publishes the first message
     for _ in range(DELIVERIES - 2):
         broker.publish(RUN, accepted.json["id"])
 
-    worker = deployed.worker(app="tests.system.faults.telling_worker")
-    wait_for("four are seen to", lambda: worker.log().count("seen to a message") == DELIVERIES - 1)
+    worker = deploy.worker(app="tests.system.faults.counting_worker")
+
+    def processed() -> int:
+        return worker.log().count("processed a message")
+
+    wait_for("four messages are processed", lambda: processed() == DELIVERIES - 1)
     first = ada.get(f"/jobs/{accepted.json['id']}").json
     broker.publish(RUN, accepted.json["id"])
-    wait_for("the last is seen to", lambda: worker.log().count("seen to a message") == DELIVERIES)
+    wait_for("the last message is processed", lambda: processed() == DELIVERIES)
     assert ada.get(f"/jobs/{accepted.json['id']}").json == first
     assert (first["status"], first["attempts"]) == ("succeeded", 1)
     assert (first["result"]["created"], first["result"]["updated"]) == (GOOD, 0)

@@ -6,25 +6,28 @@ from collections.abc import Callable
 
 from tests.support.environment import wait_for
 from tests.system.faults.conftest import on_each_pair
-from tests.system.faults.processes import Deploy, csv_of, progress
+from tests.system.harness.books import make_csv
+from tests.system.harness.deploy import Deploy
 
 ROWS = 100_000
 
 
 @on_each_pair
-def test_a_running_job_goes_back_and_is_resumed_at_once(deployed: Deploy, measured: Callable[[float], None]) -> None:
-    """Fails when the child dies of TERM, or when the job waits for its lease to end: that takes 20 s."""
-    ada = deployed.web().user()
-    leaving = deployed.worker()
-    job = ada.import_csv(csv_of(ROWS))
-    wait_for("the import is under way", lambda: 0 < progress(ada, job) < ROWS)
-    staying = deployed.worker()
-    asked = time.monotonic()
-    leaving.send(signal.SIGTERM)
-    wait_for("the other goes on", lambda: "books.import started" in staying.log(), 10)
-    measured(time.monotonic() - asked)
-    assert leaving.wait(25) == 0
+def test_a_stopping_worker_returns_its_job_and_another_continues_it(
+    deploy: Deploy, measured: Callable[[float], None]
+) -> None:
+    """Fails when the child dies of TERM, or when the job waits for its lease to end: that is another attempt."""
+    ada = deploy.web().sign_up()
+    stopping = deploy.worker()
+    job = ada.import_csv(make_csv(ROWS))
+    ada.wait_until_running(job, ROWS)
+    other = deploy.worker()
+    stopped = time.monotonic()
+    stopping.send(signal.SIGTERM)
+    wait_for("the other worker continues", lambda: "books.import started" in other.log())
+    measured(time.monotonic() - stopped)
+    assert stopping.wait() == 0
 
-    ended = ada.finished(job)
+    ended = ada.wait_for_job(job)
     assert (ended["status"], ended["attempts"]) == ("succeeded", 1)
     assert ended["result"]["created"] == ROWS - ROWS // 100

@@ -1,4 +1,4 @@
-"""Four workers, each a process of its own, that race for the same jobs."""
+"""Four worker processes claim the same jobs at the same time."""
 
 from collections import Counter
 from multiprocessing import get_context
@@ -19,27 +19,27 @@ from tests.support.clients import Client
 
 WORKERS = 4
 JOBS = 300
-PATIENCE = 60  # seconds
+TIMEOUT = 120  # seconds
 
 processes = get_context("spawn")
 
 
-def race(url: str, folder: Path, jobs: list[int], ready: Any, won: Any) -> None:
-    """Be a worker: reach for each job at the same moment as the others, and send the claims of those that it got."""
+def claim_all(url: str, folder: Path, jobs: list[int], ready: Any, results: Any) -> None:
+    """Claim each job at the same moment as the other workers, and send the claims that succeeded."""
     app = create_app(make_settings(url, f"sqla+sqlite:///{folder}/broker.db"))
     claims = {}
     for job_id in jobs:
         with app.app_context():
-            db.session.scalar(select(1))  # connects, so that nothing but the claim is left to do
+            db.session.scalar(select(1))  # connects, so that only the claim is left
             db.session.rollback()
-            ready.wait(PATIENCE)
+            ready.wait(TIMEOUT)
             if job := runner._claim(job_id):
                 claims[job.id] = job.claim
-    won.send(claims)
+    results.send(claims)
 
 
 @every_database
-def test_each_of_300_jobs_that_four_workers_race_for_is_claimed_once(app: Flask, ada: Client, tmp_path: Path) -> None:
+def test_each_of_300_jobs_is_claimed_by_one_of_four_workers(app: Flask, ada: Client, tmp_path: Path) -> None:
     with app.app_context():
         owner_id = db.session.scalar(select(User.id))
         waiting = {"owner_id": owner_id, "kind": IMPORT, "created_at": utcnow(), "wake_at": utcnow()}
@@ -48,15 +48,15 @@ def test_each_of_300_jobs_that_four_workers_race_for_is_claimed_once(app: Flask,
         jobs = list(db.session.scalars(select(Job.id)))
 
     url = app.extensions["settings"].database_url.get_secret_value()
-    ready, workers, won = processes.Barrier(WORKERS), [], []
+    ready, workers, results = processes.Barrier(WORKERS), [], []
     try:
         for _ in range(WORKERS):
-            mine, theirs = processes.Pipe(duplex=False)
-            workers.append(processes.Process(target=race, args=(url, tmp_path, jobs, ready, theirs)))
+            receiver, sender = processes.Pipe(duplex=False)
+            workers.append(processes.Process(target=claim_all, args=(url, tmp_path, jobs, ready, sender)))
             workers[-1].start()
-            theirs.close()  # so that the end of the process is the end of the pipe
-            won.append(mine)
-        claims = [claim for pipe in won for claim in pipe.recv().items()]
+            sender.close()  # the pipe ends with the process
+            results.append(receiver)
+        claims = [claim for pipe in results for claim in pipe.recv().items()]
     finally:
         for worker in workers:
             worker.kill()

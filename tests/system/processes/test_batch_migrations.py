@@ -1,4 +1,4 @@
-"""Migrations of tables that others refer to."""
+"""Migrations of tables with foreign keys that refer to them."""
 
 import subprocess
 from pathlib import Path
@@ -30,8 +30,8 @@ def downgrade() -> None:
 
 
 @pytest.mark.parametrize("kind", DATABASES)
-def test_a_table_that_is_altered_keeps_the_rows_that_refer_to_it(kind: str, tmp_path: Path) -> None:
-    """SQLite makes the table anew, and would delete the rows of others with the old one."""
+def test_altering_a_table_keeps_the_rows_that_refer_to_it(kind: str, tmp_path: Path) -> None:
+    """SQLite copies the table and drops the old one. A cascade would delete the rows that refer to it."""
     migrations = tmp_path / "migrations"
     subprocess.run(["cp", "-r", ROOT / "migrations", migrations], check=True)
     with new_database(kind, tmp_path) as url:

@@ -1,4 +1,4 @@
-"""Requests on the wire: too large, cut off, or not framed as they say; sent to a real server through a bare socket."""
+"""Request bodies that are too large, cut off, or not framed as declared, sent to web through a socket."""
 
 import json
 import socket
@@ -10,37 +10,36 @@ from typing import Any
 
 import pytest
 
-from tests.support.clients import isbn
-from tests.support.environment import service_variables
-from tests.system.formation import HttpClient, Program, Web
+from tests.books.factories import isbn
+from tests.support.environment import wait_for
+from tests.system.harness.deploy import Deploy
+from tests.system.harness.process import HttpClient, Service
 
 LIMIT = 100_000
 CSV = f"title,author,isbn\nEmma,Jane Austen,{isbn(1)}\n".encode()
 CHUNKED = "Transfer-Encoding: chunked"
 
-Sent = tuple[str, bytes]  # the header that frames a body, and the body as it is sent
+Sent = tuple[str, bytes]  # the header that frames a body, and the bytes of the body
 Answer = tuple[int, Any]
 
 
 @pytest.fixture(scope="module")
-def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
-    """A web process that takes little."""
+def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A web process with a small limit of uploads."""
     folder = tmp_path_factory.mktemp("web")
     urls = f"sqlite:///{folder}/app.db", f"sqla+sqlite:///{folder}/broker.db"
-    with Program(["flask", "db", "upgrade"], folder, service_variables(*urls)) as migration:
-        assert migration.wait() == 0, migration.log()
-    with Web(*urls, folder, MAX_UPLOAD_BYTES=LIMIT, WEB_CONCURRENCY=1) as web:
-        yield web
+    with Deploy(*urls, folder, MAX_UPLOAD_BYTES=LIMIT) as deploy:
+        yield deploy.web()
 
 
 @pytest.fixture(scope="module")
-def ada(web: Web) -> HttpClient:
-    """A user of the service, who is logged in."""
-    return web.user()
+def ada(web: Service) -> HttpClient:
+    """A user who is logged in."""
+    return web.sign_up()
 
 
 class Connection:
-    """A connection on which requests are written byte by byte."""
+    """A connection to which a test writes bytes."""
 
     def __init__(self, sock: socket.socket, authorization: str) -> None:
         self.sock, self.authorization = sock, authorization
@@ -51,12 +50,12 @@ class Connection:
         for part in (f"{head}\r\n{framing}\r\n\r\n".encode(), *parts):
             self.sock.sendall(part)
 
-    def hang_up(self) -> None:
-        """Send no more, and still listen."""
+    def end(self) -> None:
+        """Send no more, and still read."""
         self.sock.shutdown(socket.SHUT_WR)
 
     def answer(self) -> Answer:
-        """Read a whole answer."""
+        """Read an answer."""
         with closing(HTTPResponse(self.sock)) as response:
             response.begin()
             body = response.read()
@@ -69,17 +68,17 @@ class Connection:
 def connect(ada: HttpClient) -> Iterator[Connection]:
     """Open a connection to the service."""
     port = int(ada.root.rpartition(":")[2])
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as sock:
+    with socket.create_connection(("127.0.0.1", port), timeout=90) as sock:
         yield Connection(sock, str(ada.headers["Authorization"]))
 
 
 def of_size(size: int) -> bytes:
-    """A file that is fine, and exactly so large."""
+    """A valid file of this size."""
     return CSV + b"\n" * (size - len(CSV))
 
 
 def with_length(body: bytes, length: int | None = None) -> Sent:
-    """Frame a body by a Content-Length, perhaps a wrong one."""
+    """Frame a body by a Content-Length, which may be wrong."""
     return f"Content-Length: {len(body) if length is None else length}", body
 
 
@@ -89,7 +88,7 @@ def chunks(body: bytes, size: int = 10_000, end: bytes = b"0\r\n\r\n") -> Sent:
     return CHUNKED, b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts) + end
 
 
-TAKEN: dict[str, Sent] = {
+ACCEPTED: dict[str, Sent] = {
     "a length": with_length(CSV),
     "chunks": chunks(CSV),
     "chunks of a byte": chunks(CSV, 1),
@@ -101,7 +100,7 @@ TAKEN: dict[str, Sent] = {
 
 TOO_LARGE: dict[str, Sent] = {
     "a length": with_length(of_size(LIMIT + 1)),
-    "a length of which nothing comes": with_length(b"", LIMIT + 1),
+    "a length without a body": with_length(b"", LIMIT + 1),
     "a length beyond 2^63": with_length(b"", 10**30),
     "chunks": chunks(of_size(LIMIT + 1)),
     "one chunk": chunks(of_size(LIMIT + 1), LIMIT + 1),
@@ -140,17 +139,15 @@ def jobs(ada: HttpClient) -> int:
     return len(ada.get("/jobs?limit=100").json()["items"])
 
 
-@pytest.mark.parametrize(("framing", "body"), TAKEN.values(), ids=TAKEN)
-def test_a_body_up_to_the_limit_is_taken(ada: HttpClient, framing: str, body: bytes) -> None:
+@pytest.mark.parametrize(("framing", "body"), ACCEPTED.values(), ids=ACCEPTED)
+def test_a_body_up_to_the_limit_is_accepted(ada: HttpClient, framing: str, body: bytes) -> None:
     with connect(ada) as connection:
         connection.send(framing, body)
         assert connection.answer()[0] == 202
 
 
 @pytest.mark.parametrize(("framing", "body"), TOO_LARGE.values(), ids=TOO_LARGE)
-def test_a_body_over_the_limit_is_refused_and_the_client_gets_to_read_why(
-    ada: HttpClient, framing: str, body: bytes
-) -> None:
+def test_a_body_over_the_limit_is_refused_with_a_readable_answer(ada: HttpClient, framing: str, body: bytes) -> None:
     before = jobs(ada)
     with connect(ada) as connection:
         connection.send(framing, body)
@@ -159,28 +156,26 @@ def test_a_body_over_the_limit_is_refused_and_the_client_gets_to_read_why(
 
 
 @pytest.mark.parametrize(("framing", "body"), CUT_OFF.values(), ids=CUT_OFF)
-def test_of_a_body_that_is_cut_off_nothing_is_imported(ada: HttpClient, framing: str, body: bytes) -> None:
+def test_a_body_that_is_cut_off_is_not_imported(ada: HttpClient, framing: str, body: bytes) -> None:
     before = jobs(ada)
     with connect(ada) as connection:
         connection.send(framing, body)
-        connection.hang_up()
+        connection.end()
         assert connection.answer()[0] == 400
     assert jobs(ada) == before
 
 
-def test_of_a_client_that_vanishes_nothing_is_imported(web: Web, ada: HttpClient) -> None:
-    before = jobs(ada)
+def test_the_body_of_a_client_that_disconnects_is_not_imported(web: Service, ada: HttpClient) -> None:
+    before, refused = jobs(ada), web.count_events("POST /api/v1/books/imports 400")
     for framing, body in CUT_OFF.values():
         with connect(ada) as connection:
             connection.send(framing, body)
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline and web.log().count(" 400") < len(CUT_OFF):
-        time.sleep(0.05)
+    wait_for("web refuses them", lambda: web.count_events("POST /api/v1/books/imports 400") >= refused + len(CUT_OFF))
     assert jobs(ada) == before
 
 
 @pytest.mark.parametrize(("framing", "body"), MISFRAMED.values(), ids=MISFRAMED)
-def test_a_body_that_is_not_chunked_as_it_says_is_malformed(ada: HttpClient, framing: str, body: bytes) -> None:
+def test_a_body_with_invalid_chunks_is_refused(ada: HttpClient, framing: str, body: bytes) -> None:
     before = jobs(ada)
     with connect(ada) as connection:
         connection.send(framing, body)
@@ -189,7 +184,7 @@ def test_a_body_that_is_not_chunked_as_it_says_is_malformed(ada: HttpClient, fra
 
 
 @pytest.mark.parametrize(("path", "type"), TYPES.values(), ids=TYPES)
-def test_every_type_of_body_is_read_as_strictly(ada: HttpClient, path: str, type: str) -> None:
+def test_the_rules_hold_for_every_content_type(ada: HttpClient, path: str, type: str) -> None:
     for sent, status in [
         (TOO_LARGE["a length"], 413),
         (TOO_LARGE["chunks"], 413),
@@ -199,11 +194,11 @@ def test_every_type_of_body_is_read_as_strictly(ada: HttpClient, path: str, type
     ]:
         with connect(ada) as connection:
             connection.send(*sent, path=path, type=type)
-            connection.hang_up()
+            connection.end()
             assert connection.answer()[0] == status, sent[1][:40]
 
 
-def test_a_body_that_comes_slowly_is_taken_whole(ada: HttpClient) -> None:
+def test_a_slow_body_is_accepted(ada: HttpClient) -> None:
     with connect(ada) as connection:
         framing, body = with_length(CSV)
         connection.send(framing)
@@ -215,7 +210,7 @@ def test_a_body_that_comes_slowly_is_taken_whole(ada: HttpClient) -> None:
     assert jobs(ada) >= job["id"]
 
 
-def test_a_client_that_waits_for_a_word_is_given_it(ada: HttpClient) -> None:
+def test_a_client_that_expects_100_continue_gets_it(ada: HttpClient) -> None:
     with connect(ada) as connection:
         connection.send(f"Content-Length: {len(CSV)}\r\nExpect: 100-continue")
         assert connection.sock.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -228,7 +223,7 @@ def test_a_client_that_waits_for_a_word_is_given_it(ada: HttpClient) -> None:
     [(with_length(b"not a book", 10), 422), (chunks(b"not a book"), 422), (TOO_LARGE["chunks"], 413)],
     ids=["a length", "chunks", "too much"],
 )
-def test_the_connection_goes_on_after_a_refusal(ada: HttpClient, sent: Sent, status: int) -> None:
+def test_the_connection_stays_usable_after_a_refusal(ada: HttpClient, sent: Sent, status: int) -> None:
     with connect(ada) as connection:
         connection.send(*sent)
         assert connection.answer()[0] == status
@@ -236,11 +231,11 @@ def test_the_connection_goes_on_after_a_refusal(ada: HttpClient, sent: Sent, sta
         assert connection.answer()[0] == 202
 
 
-def test_the_longest_search_fits_the_request_line(ada: HttpClient) -> None:
+def test_the_longest_query_fits_into_the_request_line(ada: HttpClient) -> None:
     query = {"cursor": "x" * 3_000, "q": "😀" * 200, "author": "😀" * 200}
     assert list(ada.get("/books", params=query).json()["errors"]) == ["cursor"]
 
 
-def test_none_of_it_was_an_error_of_ours(web: Web, ada: HttpClient) -> None:
+def test_no_malformed_body_causes_an_error_in_the_log(web: Service, ada: HttpClient) -> None:
     assert ada.get("/users/me").status_code == 200
     assert [event for event in web.events() if event["log.level"] in ("error", "critical")] == []

@@ -1,4 +1,4 @@
-"""The database connections that a formation holds under load: no more than `flask doctor` reckons with."""
+"""Under load, a formation holds no more database connections than `flask doctor` calculates."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,11 +10,11 @@ from app.core.database.connections import connections_needed
 from app.core.urls import database_url
 from tests.conftest import make_settings
 from tests.support.services import new_broker, new_database, require
-from tests.system.faults.processes import csv_of
-from tests.system.formation import Formation, HttpClient
+from tests.system.harness.books import make_csv
+from tests.system.harness.deploy import Formation
 
 
-def test_a_formation_holds_no_more_connections_than_the_doctor_reckons_with(tmp_path: Path) -> None:
+def test_a_formation_holds_no_more_connections_than_the_doctor_calculates(tmp_path: Path) -> None:
     server = create_engine(database_url(require("postgresql")))
     held = text("SELECT count(*) FROM pg_stat_activity WHERE datname = :name")
     most = 0
@@ -26,15 +26,14 @@ def test_a_formation_holds_no_more_connections_than_the_doctor_reckons_with(tmp_
         ThreadPoolExecutor(16) as clients,
     ):
         needed = connections_needed(make_settings(url, broker, web_concurrency=2, web_threads=2, worker_concurrency=2))
-        user = service.user()
-        jobs = [user.import_csv(csv_of(2_000)) for _ in range(4)]
+        user = service.sign_up()
+        jobs = [user.import_csv(make_csv(2_000)) for _ in range(4)]
 
         def visit(_: int) -> None:
-            client = HttpClient(service.url)
-            client.headers.update(user.headers)
+            client = user.at(service.url)
             for _ in range(10):
                 assert client.get("/books").status_code == 200
-                assert requests.get(f"{service.url}/readyz", timeout=30).status_code in (200, 503)
+                assert requests.get(f"{service.url}/readyz", timeout=120).status_code in (200, 503)
 
         visits = [clients.submit(visit, number) for number in range(16)]
         while not all(visit.done() for visit in visits):
@@ -42,6 +41,6 @@ def test_a_formation_holds_no_more_connections_than_the_doctor_reckons_with(tmp_
             connection.rollback()
         for done in visits:
             done.result()
-        assert all(user.finished(job, 120)["status"] == "succeeded" for job in jobs)
+        assert all(user.wait_for_job(job)["status"] == "succeeded" for job in jobs)
     server.dispose()
     assert needed // 2 < most <= needed

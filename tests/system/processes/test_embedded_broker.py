@@ -1,10 +1,10 @@
-"""The embedded broker, which web and worker open at the same moment, and at the first start it does not exist yet."""
+"""Web and worker open the embedded broker at the same time. At the first start its file does not exist."""
 
 import sys
 from pathlib import Path
 
 from tests.support.environment import service_variables
-from tests.system.formation import Program
+from tests.system.harness.process import Program
 
 SCRIPT = """
 import multiprocessing, os, sys
@@ -28,8 +28,8 @@ for number in range(5):
 """
 
 
-def test_processes_that_open_a_new_broker_at_the_same_moment_do_not_fail(tmp_path: Path) -> None:
+def test_processes_that_create_the_broker_at_the_same_time_do_not_fail(tmp_path: Path) -> None:
     variables = service_variables(f"sqlite:///{tmp_path}/app.db", f"sqla+sqlite:///{tmp_path}/broker.db")
     with Program([sys.executable, "-c", SCRIPT, str(tmp_path)], tmp_path, variables) as program:
-        assert program.wait(60) == 0, program.log()
+        assert program.wait(300) == 0, program.log()
     assert program.log() == ""

@@ -1,6 +1,6 @@
-"""Migrations take turns; what only looks at them does not wait, and a script is a script.
+"""Migrations take a lock, but commands that only read do not, and `--sql` prints SQL only.
 
-That of two upgrades at once one applies stands in `tests/system/twelve_factor/test_12_admin_processes.py`.
+`tests/system/twelve_factor/test_12_admin_processes.py` runs two upgrades at the same time.
 """
 
 import subprocess
@@ -14,16 +14,16 @@ from tests.support.services import new_database
 
 
 def flask(url: str, folder: Path, *arguments: str) -> str:
-    """Run a command, and return what it wrote to stdout."""
+    """Run a command that must succeed, and return its stdout."""
     variables = environment(service_variables(url, f"sqla+sqlite:///{folder}/broker.db"))
     command = ["flask", *arguments]
     return subprocess.run(
-        command, cwd=ROOT, env=variables, check=True, timeout=60, capture_output=True, text=True
+        command, cwd=ROOT, env=variables, check=True, timeout=300, capture_output=True, text=True
     ).stdout
 
 
-def test_a_look_at_the_revision_does_not_wait_for_whoever_migrates(tmp_path: Path) -> None:
-    """Fails, by its timeout, when each command takes its turn."""
+def test_reading_the_revision_does_not_wait_for_the_migration_lock(tmp_path: Path) -> None:
+    """Fails, with a timeout, when every command takes the lock."""
     with new_database("postgresql", tmp_path) as url:
         flask(url, tmp_path, "db", "upgrade")
         engine = create_engine(database_url(url))
@@ -34,8 +34,8 @@ def test_a_look_at_the_revision_does_not_wait_for_whoever_migrates(tmp_path: Pat
         engine.dispose()
 
 
-def test_what_is_printed_is_sql_alone(tmp_path: Path) -> None:
-    """Fails when log lines, which go to stdout, stand between the statements."""
+def test_the_printed_script_contains_only_sql(tmp_path: Path) -> None:
+    """Fails when log lines, which go to stdout, are between the statements."""
     with new_database("postgresql", tmp_path) as url:
         script = flask(url, tmp_path, "db", "upgrade", "--sql")
         assert script.startswith("BEGIN;")

@@ -1,6 +1,6 @@
-"""A pooler in front of PostgreSQL, in transaction mode: each transaction may meet another of the few connections.
+"""PgBouncer in transaction mode: each transaction may use another of the server's few connections.
 
-Seen failing without `prepare_threshold=None`: what one connection has prepared, the next does not know.
+Seen failing without `prepare_threshold=None`: a statement that one connection has prepared does not exist on the next.
 """
 
 import shutil
@@ -17,19 +17,20 @@ import pytest
 
 from tests.support.environment import free_port, wait_for
 from tests.support.services import new_broker, new_database, skip_or_fail
-from tests.system.faults.processes import csv_of
-from tests.system.formation import Formation, HttpClient, Program
+from tests.system.harness.books import make_csv
+from tests.system.harness.deploy import Formation
+from tests.system.harness.process import Program, run_command
 
 
 def listens(port: int) -> bool:
-    """Whether somebody does, at a port."""
+    """Whether a process listens on a port."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @contextmanager
 def pgbouncer(server: str, connections: int, folder: Path) -> Iterator[str]:
-    """Put PgBouncer in front of a database; yields the URL to use instead of the database's own."""
+    """Run PgBouncer in front of a database. Yields its URL."""
     if not shutil.which("pgbouncer"):
         skip_or_fail("pgbouncer is not installed")
     parts, port = urlsplit(server), free_port()
@@ -48,8 +49,7 @@ def pgbouncer(server: str, connections: int, folder: Path) -> Iterator[str]:
 
 
 @pytest.mark.services
-def test_the_service_runs_behind_a_pooler_with_fewer_connections_than_it_has_threads(tmp_path: Path) -> None:
-    """What was prepared on one connection is not there on the next: a statement that relied on it would fail."""
+def test_the_service_runs_behind_a_pooler_with_fewer_connections_than_threads(tmp_path: Path) -> None:
     with (
         new_database("postgresql", tmp_path) as database,
         new_broker("redis", tmp_path) as broker,
@@ -57,22 +57,20 @@ def test_the_service_runs_behind_a_pooler_with_fewer_connections_than_it_has_thr
         Formation(url, broker, tmp_path) as formation,
         ThreadPoolExecutor(8) as clients,
     ):
-        ada = formation.user()
-        jobs = [ada.import_csv(csv_of(1_000)) for _ in range(2)]
+        ada = formation.sign_up()
+        jobs = [ada.import_csv(make_csv(1_000)) for _ in range(2)]
 
         def visit(_: int) -> Counter[int]:
-            client = HttpClient(formation.url)
-            client.headers.update(ada.headers)
+            client = ada.at(formation.url)
             return Counter(client.get("/books").status_code for _ in range(20))
 
         assert sum(clients.map(visit, range(8)), Counter[int]()) == {200: 160}
-        assert [ada.finished(job)["status"] for job in jobs] == ["succeeded"] * 2
-        assert [ada.finished(job)["attempts"] for job in jobs] == [1, 1]
+        assert [ada.wait_for_job(job)["status"] for job in jobs] == ["succeeded"] * 2
+        assert [ada.wait_for_job(job)["attempts"] for job in jobs] == [1, 1]
         held = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid != pg_backend_pid()"
         with psycopg.connect(database) as connection:
             assert (connection.execute(held).fetchone() or [0])[0] <= 3
-        wait_for("it is ready", formation.ready)
+        formation.wait_until_ready()
 
-        doctor = Program(["flask", "doctor", "--release"], tmp_path, formation.variables | {"WEB_CONCURRENCY": 50})
-        doctor.start()
-        assert doctor.wait() == 0, doctor.log()  # a pooler's clients are not the server's
+        code, report = run_command(formation.variables | {"WEB_CONCURRENCY": 50}, "flask", "doctor", "--release")
+        assert code == 0, report  # the limit of the server does not count a pooler's clients

@@ -1,8 +1,8 @@
-"""Dokku: a push builds the Dockerfile, and docs/dokku.json is what Dokku reads instead of Heroku's app.json.
+"""Dokku: a push builds the Dockerfile, and Dokku reads docs/dokku.json instead of Heroku's app.json.
 
-Seen failing: a misspelt `attempts`, a path beside an `uptime`, `/healthz`, too few attempts, a liveness check, no
-check of the worker, a cron command with `&&` or one that is none, a quantity, a `project.toml`, an ENTRYPOINT, other
-values than on Heroku: each in the test of that name.
+Seen failing, each in the test of that name: a misspelt `attempts`, a path beside an `uptime`, `/healthz`, too few
+attempts, a liveness check, no check of the worker, a cron command with `&&` or that does not exist, a quantity, a
+`project.toml`, an ENTRYPOINT, other values than on Heroku.
 """
 
 import json
@@ -15,12 +15,12 @@ from flask import Flask
 
 from tests.support.clients import Client
 from tests.support.environment import ROOT
-from tests.system.formation import LINES
-from tests.system.shipping.dynos import APP_JSON
+from tests.system.harness.deploy import PROCFILE
+from tests.system.harness.deploy.dynos import APP_JSON
 
 DOKKU: dict[str, Any] = json.loads((ROOT / "docs/dokku.json").read_text())
 CHECKS = [(process, check) for process, checks in DOKKU["healthchecks"].items() for check in checks]
-# The fields of AppJSON in plugins/app-json/appjson.go of Dokku 0.38; what it does not know, it ignores without a word.
+# The fields of AppJSON in plugins/app-json/appjson.go of Dokku 0.38; Dokku ignores other fields silently.
 KNOWN = {
     "env": {"description", "value", "required", "generator", "sync"},
     "cron": {"command", "maintenance", "schedule", "concurrency_policy"},
@@ -44,14 +44,14 @@ def test_dokku_knows_each_field() -> None:
 
 
 def test_scaling_is_left_to_the_operator_and_building_to_the_dockerfile() -> None:
-    """A formation with quantities locks `dokku ps:scale`; buildpacks, or one of these files, win over a Dockerfile."""
+    """A formation with quantities locks `dokku ps:scale`. Buildpacks, or one of these files, override a Dockerfile."""
     assert not {"formation", "buildpacks"} & set(DOKKU)
     assert (ROOT / "Dockerfile").exists()
     assert [name for name in (".buildpacks", "project.toml") if (ROOT / name).exists()] == []
 
 
-def test_the_line_of_a_process_is_run_as_it_is() -> None:
-    """An entrypoint would get the release's and the cron task's commands as its arguments."""
+def test_the_image_has_no_entrypoint() -> None:
+    """An entrypoint would get the commands of the release and of the cron task as arguments."""
     assert not re.search(r"^ENTRYPOINT", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
 
 
@@ -63,18 +63,18 @@ def test_it_sets_what_app_json_sets_on_heroku() -> None:
     assert given(DOKKU["env"]) == {name: value for name, value in wanted.items() if value}
 
 
-def test_no_traffic_goes_to_a_process_that_was_not_looked_at() -> None:
-    assert {process for process, _ in CHECKS} == set(LINES) - {"release"}
-    assert {check["type"] for _, check in CHECKS} == {"startup"}  # the only kind that its own scheduler runs
+def test_every_long_running_process_is_checked_at_its_start() -> None:
+    assert {process for process, _ in CHECKS} == set(PROCFILE) - {"release"}
+    assert {check["type"] for _, check in CHECKS} == {"startup"}  # the only type that Dokku's scheduler runs
 
 
 @pytest.mark.parametrize(("process", "check"), CHECKS)
-def test_a_check_is_of_one_kind(process: str, check: dict[str, Any]) -> None:
-    """Dokku refuses any other."""
+def test_a_check_has_one_type(process: str, check: dict[str, Any]) -> None:
+    """Dokku refuses all others."""
     assert len({"command", "listening", "path", "uptime"} & set(check)) == 1
 
 
-def test_web_is_asked_whether_it_can_do_its_work_and_given_time_to_begin(app: Flask) -> None:
+def test_the_check_of_web_uses_readiness_and_allows_a_slow_start(app: Flask) -> None:
     (check,) = DOKKU["healthchecks"]["web"]
     assert set(Client(app).get(f"~{check['path']}").json["checks"]) == {"database", "migrations", "broker"}
     assert check["attempts"] * check["wait"] >= 30  # seconds; the default, three attempts, is less than a slow start

@@ -1,11 +1,11 @@
-"""A file system that cannot be written, for a command alone."""
+"""A read-only file system for one command."""
 
 import subprocess
 from collections.abc import Sequence
 
 from tests.support.services import skip_or_fail
 
-# As `docker run --read-only` has it: all that is mounted is read-only, and shared memory is empty and private.
+# As `docker run --read-only`: all mounts are read-only, and shared memory is empty and private.
 SCRIPT = r"""
 mount --make-rprivate /
 mount -t tmpfs tmpfs /dev/shm
@@ -16,9 +16,9 @@ exec "$@"
 
 
 def read_only(command: Sequence[str]) -> list[str]:
-    """A command that can write nowhere, except into an empty /dev/shm of its own."""
+    """Wrap a command so that it can write to its own empty /dev/shm only."""
     try:
         subprocess.run(["unshare", "--mount", "true"], check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError) as error:
-        skip_or_fail(f"no right to a mount namespace: {error}")
+        skip_or_fail(f"cannot create a mount namespace: {error}")
     return ["unshare", "--mount", "bash", "-euo", "pipefail", "-c", SCRIPT, "read-only", *command]

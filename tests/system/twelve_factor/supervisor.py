@@ -1,4 +1,4 @@
-"""The formation under a real supervisord, set up by the commands of `docs/deploy.md`."""
+"""The service under a real supervisord, set up with the commands of `docs/deploy.md`."""
 
 import getpass
 import re
@@ -11,8 +11,8 @@ from random import randrange
 
 from tests.support.environment import BIN, environment, service_variables
 from tests.support.services import new_broker, new_database
-from tests.system.formation import Service
-from tests.system.twelve_factor.trees import copy_tree
+from tests.system.harness.deploy import copy_tree
+from tests.system.harness.process import Service
 
 EXPORT = """\
 honcho export --template-dir docs/honcho --app barah --user barah --log /var/log/supervisor \\
@@ -48,7 +48,7 @@ files={folder}/conf.d/*.conf
 
 
 class Checkout:
-    """The tree as an operator installs it: with an environment, and with an `.env` that only its user may read."""
+    """The tree as an operator installs it: with an environment, and an `.env` that only its user can read."""
 
     def __init__(self, database_url: str, broker_url: str, folder: Path) -> None:
         self.folder, self.tree = folder, copy_tree(folder / "barah")
@@ -59,8 +59,8 @@ class Checkout:
         (self.tree / ".env").write_text("".join(f"{name}={value}\n" for name, value in self.variables.items()))
 
     def run(self, script: str) -> str:
-        """Run commands of the documentation, with folders, ports and a user of the test's own."""
-        ours = {
+        """Run commands of the documentation, with the test's folders, ports and user instead."""
+        replacements = {
             "--user barah": f"--user {getpass.getuser()}",
             "/var/log/supervisor": str(self.folder),
             "/etc/supervisor/conf.d": str(self.folder / "conf.d"),
@@ -68,55 +68,52 @@ class Checkout:
             "supervisorctl": f"supervisorctl --configuration {self.folder}/supervisord.conf",
             "5000": str(self.port),
         }
-        script = re.sub("|".join(ours), lambda documented: ours[documented[0]], script)
+        script = re.sub("|".join(replacements), lambda found: replacements[found[0]], script)
         command = ["bash", "-euo", "pipefail", "-c", script]
         done = subprocess.run(
-            command, cwd=self.tree, env=environment({}), capture_output=True, text=True, timeout=100, check=False
+            command, cwd=self.tree, env=environment({}), capture_output=True, text=True, timeout=400, check=False
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
 
 class Supervisor(Service):
-    """A supervisord that runs the formation; its `url` is that of the first web process."""
+    """A supervisord. Its `url` is that of the first web process."""
 
     def __init__(self, checkout: Checkout) -> None:
         self.checkout, self.run = checkout, checkout.run
         configuration = checkout.folder / "supervisord.conf"
         configuration.write_text(CONFIGURATION.format(folder=checkout.folder))
         super().__init__(["supervisord", "--configuration", str(configuration)], checkout.folder, {})
-        self.variables = {}  # each of its processes has a port of its own
-        self._forgotten: dict[str, int] = {}
+        self.variables = {}  # each of its processes has its own port
+        self._seen: dict[str, int] = {}
         self.urls = [f"http://127.0.0.1:{checkout.port + number}" for number in (0, 1)]
         self.url = self.urls[0]
 
     def pid(self, name: str) -> int:
-        """The process that supervisord has started, which is also its group; 0 while there is none."""
+        """The process id, which is also the process group; 0 while the process does not run."""
         found = re.search(rf"barah:{name} +RUNNING +pid (\d+)", self.run("supervisorctl status || true"))
         return int(found[1]) if found else 0
 
     def replaced(self, name: str, killed: int) -> bool:
-        """Whether another process runs in the place of this one."""
+        """Whether another process runs instead of the killed one."""
         return self.pid(name) not in (0, killed)
 
-    def said(self, name: str) -> str:
-        """What supervisord or one of its processes has printed since `forget`."""
-        return self._printed(name)[self._forgotten.get(name, 0) :]
+    def log_of(self, name: str) -> str:
+        """What supervisord or one of its processes has printed since `skip_logs`."""
+        return self._printed(name)[self._seen.get(name, 0) :]
 
-    def forget(self) -> None:
-        """Begin another test."""
-        self._forgotten = {name: len(self._printed(name)) for name in ("supervisord", "web-1", "web-2", "worker-1")}
+    def skip_logs(self) -> None:
+        """Ignore what was printed so far."""
+        self._seen = {name: len(self._printed(name)) for name in ("supervisord", "web-1", "web-2", "worker-1")}
 
     def _printed(self, name: str) -> str:
         return (self.checkout.folder / f"{'' if name == 'supervisord' else 'barah-'}{name}.log").read_text()
 
-    def _groups(self) -> set[int]:
-        return super()._groups() | set(map(int, re.findall(r"spawned: '\S+' with pid (\d+)", self.log())))
-
 
 @contextmanager
 def supervised(folder: Path) -> Iterator[Supervisor]:
-    """The formation on PostgreSQL and RabbitMQ, as the documentation has it exported, released and started."""
+    """The service on PostgreSQL and RabbitMQ, exported, released and started as documented."""
     with ExitStack() as stack:
         database = stack.enter_context(new_database("postgresql", folder))
         checkout = Checkout(database, stack.enter_context(new_broker("rabbitmq", folder)), folder)
@@ -125,7 +122,7 @@ def supervised(folder: Path) -> Iterator[Supervisor]:
 
 
 def two_free_ports() -> int:
-    """A port that nobody has, like the one after it; below those that the kernel gives away meanwhile."""
+    """Find two successive free ports, below the kernel's range of ephemeral ports."""
     while True:
         port = randrange(20_000, 30_000)
         with suppress(OSError), socket.create_server(("", port)), socket.create_server(("", port + 1)):

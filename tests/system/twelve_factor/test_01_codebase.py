@@ -1,12 +1,12 @@
 """Factor I, codebase: one tree, many deploys.
 
-What makes a deploy is its configuration: two of them run side by side from one checkout, each with its own services and
-secret, and neither knows of the other. The tree knows no deploy: it names none, and asks for no environment's name.
-(Of one broker for both nothing would be seen here: a message at the wrong worker does no harm.)
+Deploys differ in their configuration only. Two run side by side from one checkout, each with its own services and
+secret, and share nothing. The tree names no environment. (A shared broker would not be noticed here: a message at the
+wrong worker has no effect.)
 
-Seen failing: with a database that the code names, at the other's login (200); with a signing key that it names, at the
-signatures; with a release id that it names, at the log's; with a branch on `APP_ENV`, at the names in code, and where
-that variable changes nothing.
+Seen failing: with a database URL in the code, at the login (200); with a signing key in the code, at the signatures;
+with a release id in the code, at the log; with a branch on `APP_ENV`, at the names in the code and at the
+configuration.
 """
 
 import io
@@ -20,12 +20,12 @@ import jwt
 import pytest
 
 from app import create_app
-from tests.support.clients import PASSWORD
-from tests.support.environment import ROOT, service_variables, wait_for
+from tests.support.environment import ROOT, service_variables
+from tests.support.factories import PASSWORD
 from tests.support.services import new_broker, new_database
-from tests.system.formation import Formation, HttpClient
-from tests.system.twelve_factor.journey import EXPECTED, FILE, travel
-from tests.system.twelve_factor.trees import shipped
+from tests.system.harness.books import JOURNEY, JOURNEY_FILE, run_journey
+from tests.system.harness.deploy import Formation, tracked_files
+from tests.system.harness.process import HttpClient
 
 ALGORITHM = "HS256"
 ENVIRONMENT = re.compile(
@@ -35,7 +35,7 @@ ENVIRONMENT = re.compile(
 
 @pytest.fixture
 def formations(database: str, broker: str, tmp_path: Path) -> Iterator[list[Formation]]:
-    """Two formations of this very tree, with services and secrets of their own, and ready."""
+    """Two running formations of this tree, each with its own services and secret."""
     with ExitStack() as stack:
         pair = []
         for release in ("v71", "v82"):
@@ -48,51 +48,50 @@ def formations(database: str, broker: str, tmp_path: Path) -> Iterator[list[Form
             stack.callback(formation.kill)
             pair.append(formation)
         for formation in pair:
-            wait_for("the formation is ready", formation.ready)
+            formation.wait_until_ready()
         yield pair
 
 
 @pytest.mark.parametrize(("database", "broker"), [("sqlite", "embedded"), ("postgresql", "redis")])
 def test_two_deploys_run_side_by_side_from_one_checkout_and_share_nothing(formations: list[Formation]) -> None:
     one, two = formations
-    ada = travel(one)
+    ada = run_journey(one)
 
     account = {"email": "ada@example.org", "password": PASSWORD}
     assert HttpClient(two.url).post("/auth/login", json=account).status_code == 401
-    stranger = two.user(account["email"])
-    same = [client.get("/users/me").json()["id"] for client in (ada, stranger)]
-    assert same == [1, 1]  # so whatever of the other's were there, would be this user's
-    assert [stranger.get(f"/{things}").json()["items"] for things in ("books", "jobs")] == [[], []]
+    other = two.sign_up(account["email"])
+    ids = [client.get("/users/me").json()["id"] for client in (ada, other)]
+    assert ids == [1, 1]  # the second user would own what the first has in a shared database
+    assert [other.get(f"/{things}").json()["items"] for things in ("books", "jobs")] == [[], []]
 
     for signer, status in ((one, 401), (two, 200)):
-        stranger.headers["Authorization"] = f"Bearer {signed_by(signer, stranger)}"
-        assert stranger.get("/users/me").status_code == status
+        other.headers["Authorization"] = f"Bearer {signed_by(signer, other)}"
+        assert other.get("/users/me").status_code == status
 
-    job = stranger.finished(stranger.import_csv(FILE))
-    assert (job["id"], job["attempts"], job["result"]["created"]) == (1, 1, len(EXPECTED.books))
+    job = other.wait_for_job(other.import_csv(JOURNEY_FILE))
+    assert (job["id"], job["attempts"], job["result"]["created"]) == (1, 1, len(JOURNEY.books))
     for formation in formations:
-        told = {(event["formation"], event["service"]["version"]) for event in formation.events()}
+        logged = {(event["process_type"], event["service"]["version"]) for event in formation.events()}
         release = str(formation.variables["HEROKU_RELEASE_VERSION"])
-        assert told == {("web", release), ("worker", release), ("release", release)}
+        assert logged == {("web", release), ("worker", release), ("release", release)}
         assert formation.log().count("books.import started") == 1
 
 
 def signed_by(formation: Formation, client: HttpClient) -> str:
-    """The client's token, its claims as they are, with the signature of a formation."""
-    token = str(client.headers["Authorization"]).removeprefix("Bearer ")
-    claims = jwt.decode(token, options={"verify_signature": False})
+    """The client's token, signed with the secret of a formation."""
+    claims = jwt.decode(client.token, options={"verify_signature": False})
     return jwt.encode(claims, str(formation.variables["SECRET_KEY"]), ALGORITHM)
 
 
 def test_no_file_of_the_tree_names_an_environment() -> None:
-    """Neither in its own name nor in its code; prose may, and so may tests."""
+    """Neither in its name nor in its code. Comments, documentation and tests may."""
     named = [name for name in tree() if ENVIRONMENT.search(name)]
     named += [f"{name}: {found[0]}" for name in tree() for found in [ENVIRONMENT.search(code(name))] if found]
     assert named == []
 
 
 @pytest.mark.parametrize("value", ["production", "staging", "development", "test"])
-def test_what_other_tools_call_the_environment_changes_nothing(
+def test_variables_that_name_an_environment_change_nothing(
     value: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     for name, given in service_variables(f"sqlite:///{tmp_path}/app.db", f"sqla+sqlite:///{tmp_path}/mq.db").items():
@@ -107,13 +106,13 @@ def test_what_other_tools_call_the_environment_changes_nothing(
 
 
 def tree() -> list[str]:
-    """What git ships, or would, without tests, prose and locks."""
+    """The files that git tracks or would add, without tests, documentation and locks."""
     prose = re.compile(r"(tests|docs)/.*|.*\.md|LICENSE|requirements.*")
-    return [name for name in shipped() if not prose.fullmatch(name)]
+    return [name for name in tracked_files() if not prose.fullmatch(name)]
 
 
 def code(name: str) -> str:
-    """A file without its comments and docstrings."""
+    """The content of a file without comments and docstrings."""
     text = (ROOT / name).read_text(errors="replace")
     if not name.endswith(".py"):
         return re.sub(r"(?m)(^|\s)#.*", "", text)

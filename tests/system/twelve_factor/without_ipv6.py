@@ -1,6 +1,6 @@
-"""Runs a command as on a kernel without IPv6: whoever asks for such a socket is told that there is no such family.
+"""Runs a command as on a kernel without IPv6.
 
-A seccomp filter does it, which children inherit: socket(AF_INET6, …) fails with EAFNOSUPPORT.
+A seccomp filter makes socket(AF_INET6, …) fail with EAFNOSUPPORT. Child processes inherit it.
 """
 
 import ctypes
@@ -16,7 +16,7 @@ LOAD, JUMP_IF_EQUAL, RETURN = 0x20, 0x15, 0x06
 ALLOW, FAIL = 0x7FFF0000, 0x00050000 | errno.EAFNOSUPPORT
 PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 38, 22, 2
 
-# The instructions of linux/filter.h: code, how many to skip if true and if false, operand.
+# The instructions of linux/filter.h: code, instructions to skip if true and if false, operand.
 FILTER = b"".join(
     struct.pack("HBBI", *instruction)
     for instruction in (
@@ -34,5 +34,5 @@ program = ctypes.create_string_buffer(struct.pack("HxxxxxxP", len(FILTER) // 8, 
 libc = ctypes.CDLL(None, use_errno=True)
 for arguments in ((PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), (PR_SET_SECCOMP, SECCOMP_MODE_FILTER, program, 0, 0)):
     if libc.prctl(*arguments) != 0:
-        raise OSError(ctypes.get_errno(), "the kernel takes no filter")
+        raise OSError(ctypes.get_errno(), "the kernel refuses the filter")
 os.execvp(sys.argv[1], sys.argv[1:])

@@ -1,4 +1,4 @@
-"""Bare Flask with the same services attached: a database, a broker, and tokens; it is ready when both answer."""
+"""Bare Flask with a database, a broker and tokens. It is ready when database and broker answer."""
 
 import os
 
