@@ -1,18 +1,18 @@
 """Strict request parsing: ambiguous input is an error."""
 
-import json
 from collections.abc import Mapping
 from typing import Any, NoReturn
 from urllib.parse import unquote_to_bytes
 
 import flask
-import orjson
 from marshmallow import Schema, ValidationError
 from marshmallow.exceptions import SCHEMA
 from webargs.flaskparser import FlaskParser
+from webargs.multidictproxy import MultiDictProxy
 from werkzeug.datastructures import MultiDict
 
 from app.core.errors import Invalid, Malformed, UnsupportedMediaType
+from app.core.http.json import loads
 
 # webargs' name for each kind of body, and its media type.
 MEDIA_TYPES = {
@@ -21,12 +21,13 @@ MEDIA_TYPES = {
     "files": "multipart/form-data",
     "csv": "text/csv",
 }
+LOCATIONS = {"query", *MEDIA_TYPES}
 
 
 class Parser(FlaskParser):
     """webargs, made strict: unknown fields are errors everywhere, and JSON must conform to RFC 8259."""
 
-    DEFAULT_UNKNOWN_BY_LOCATION = dict.fromkeys(("query", *MEDIA_TYPES))  # each schema has its own rule
+    DEFAULT_UNKNOWN_BY_LOCATION = dict.fromkeys(LOCATIONS)  # each schema has its own rule
     __location_map__ = FlaskParser.__location_map__ | {"csv": "load_csv"}
 
     def parse_body(self, schemas: Mapping[str, Schema], request: flask.Request) -> Any:
@@ -48,11 +49,9 @@ class Parser(FlaskParser):
         raise UnsupportedMediaType(f"The Content-Type must be {accepted}.")
 
     def load_json(self, req: flask.Request, schema: Schema) -> Any:
-        """Parse JSON. Refuse what parsers disagree on: NaN, lone surrogates, huge numbers, repeated keys."""
-        body = req.get_data()
+        """Parse JSON strictly."""
         try:
-            orjson.loads(body)
-            return json.loads(body, object_pairs_hook=_unique)
+            return loads(req.get_data())
         except (ValueError, RecursionError) as error:
             reason = "is nested too deeply" if isinstance(error, RecursionError) else "is not valid JSON"
             raise Malformed(f"The body {reason}.") from None
@@ -67,19 +66,19 @@ class Parser(FlaskParser):
             unquote_to_bytes(req.query_string).decode()
         except UnicodeDecodeError:
             raise Malformed("The query is not UTF-8.") from None
-        _refuse_repeated(req.args)
+        _refuse_repeated(req.args, schema)
         return super().load_querystring(req, schema)
 
     def load_form(self, req: flask.Request, schema: Schema) -> Any:
         """Parse a form without files."""
-        _refuse_repeated(req.form)
+        _refuse_repeated(req.form, schema)
         return super().load_form(req, schema)
 
     def load_files(self, req: flask.Request, schema: Schema) -> Any:
         """Parse a form that contains files only."""
         if req.form:
             raise ValidationError({name: ["Not a file."] for name in req.form})
-        _refuse_repeated(req.files)
+        _refuse_repeated(req.files, schema)
         return super().load_files(req, schema)
 
     def handle_error(self, error: ValidationError, *_: Any, **__: Any) -> NoReturn:
@@ -97,18 +96,12 @@ def flatten(messages: Any, path: str = "") -> dict[str, list[str]]:
     return {path: [str(message) for message in messages]}
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    mapping = dict(pairs)
-    if len(mapping) < len(pairs):
-        raise ValueError("a key is repeated")
-    return mapping
-
-
-def _refuse_repeated(values: MultiDict[str, Any]) -> None:
-    """Refuse repeated names: proxies and frameworks disagree on which value counts."""
+def _refuse_repeated(values: MultiDict[str, Any], schema: Schema) -> None:
+    """Refuse repeated names, except of lists: proxies and frameworks disagree on which value counts."""
+    lists = MultiDictProxy(values, schema).multiple_keys
     repeated = {name: ["Given more than once."] for name, given in values.lists() if len(given) > 1}
-    if repeated:
-        raise ValidationError(repeated)
+    if errors := {name: repeated[name] for name in repeated.keys() - lists}:
+        raise ValidationError(errors)
 
 
 parser = Parser()

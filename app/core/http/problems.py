@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-import orjson
 from flask import Flask, Response
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -14,6 +13,7 @@ from werkzeug.http import HTTP_STATUS_CODES
 
 from app.core import errors
 from app.core.errors import AppError, Errors, Unavailable
+from app.core.http.json import dumps
 from app.core.observability import request_id
 
 STATUSES: dict[type[AppError], HTTPStatus] = {
@@ -44,7 +44,7 @@ def problem_response(
     }
     if errors:
         body["errors"] = errors
-    return Response(orjson.dumps(body), status, headers, content_type="application/problem+json")
+    return Response(dumps(body), status, headers, content_type="application/problem+json")
 
 
 def register_error_handlers(app: Flask) -> None:
