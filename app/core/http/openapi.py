@@ -1,10 +1,10 @@
 """The OpenAPI 3.1 document, generated from the resources, and Swagger UI."""
 
 from http import HTTPStatus
+from inspect import getdoc
 from threading import Lock
 from typing import Any, cast
 
-import orjson
 from apispec import APISpec
 from apispec.core import VALID_METHODS_OPENAPI_V3
 from apispec.ext.marshmallow import MarshmallowPlugin
@@ -13,13 +13,16 @@ from flask_apispec import FlaskApiSpec
 from flask_apispec.apidoc import ResourceConverter
 from flask_apispec.utils import merge_recursive, resolve_annotations
 from flask_swagger_ui import get_swaggerui_blueprint
+from marshmallow import Schema as BaseSchema
 from marshmallow import fields
 from werkzeug.routing import Rule
 
 from app.core.http import idempotency
 from app.core.http.fields import Moment, Schema, Upload
-from app.core.http.operation import guard_of
+from app.core.http.json import dumps
+from app.core.http.operation import guard_of, inputs_of, responses_of
 from app.core.http.parser import MEDIA_TYPES
+from app.core.http.resource import RowId
 from app.core.security import Guard
 
 PATH = "/openapi.json"
@@ -74,6 +77,9 @@ class Documentation(FlaskApiSpec):
         self.spec = APISpec(self.title, "1", "3.1.0", plugins=[plugin], info=self.info)
         plugin.map_to_openapi_type(Moment, "string", "date-time")
         plugin.map_to_openapi_type(Upload, "string", "binary")
+        plugin.map_to_openapi_type(fields.Decimal, "string", "decimal")
+        plugin.map_to_openapi_type(fields.Tuple, "array", None)
+        plugin.map_to_openapi_type(fields.IPInterface, "string", None)
         self.resource_converter = _Converter(app, self.spec, self.document_options)
         self.add_swagger_routes()
 
@@ -112,7 +118,7 @@ class Documentation(FlaskApiSpec):
             components.security_scheme(name, scheme)
         for register in self._deferred:
             register()
-        return orjson.dumps(self.spec.to_dict())
+        return dumps(self.spec.to_dict())
 
 
 class _Converter(ResourceConverter):
@@ -125,20 +131,20 @@ class _Converter(ResourceConverter):
         return {method: operations[method] for method in methods if method in operations}
 
     def get_operation(self, rule: Rule, view: Any, parent: Any = None) -> dict[str, Any]:
-        summary, _, description = (view.__doc__ or "").strip().partition("\n")
-        inputs = {option["kwargs"]["location"]: option["args"] for option in resolve_annotations(view, "args").options}
+        summary, _, description = (getdoc(view) or "").partition("\n")
+        inputs = inputs_of(view)
         query = inputs.pop("query", None)
         guard = guard_of(view, type(parent))
         operation: dict[str, Any] = {
             "operationId": f"{view.__name__}{type(parent).__name__}",
             "tags": [type(parent).__module__.split(".")[-2]],
             "summary": summary.rstrip("."),
-            "description": _dedent(description),
+            "description": description.strip(),
             "parameters": _path_parameters(rule),
             "responses": self._responses(view, guard, bool(inputs), bool(query), bool(rule.arguments)),
         }
         if query:
-            operation["parameters"] += self.marshmallow_plugin.converter.schema2parameters(query(), location="query")
+            operation["parameters"] += self.marshmallow_plugin.converter.schema2parameters(query, location="query")
         if hasattr(view, "__idempotent__"):
             operation["parameters"].append(IDEMPOTENCY_KEY)
             operation["responses"]["409"] = PROBLEM
@@ -155,7 +161,7 @@ class _Converter(ResourceConverter):
         implied = {401: guard.scheme, 403: guard.role, 404: path, 422: query}
         implied |= dict.fromkeys((400, 413, 415, 422), body) if body else {}
         responses: dict[str, Any] = {str(status): PROBLEM for status, applies in implied.items() if applies}
-        for status, answer in merge_recursive(resolve_annotations(view, "schemas").options).items():
+        for status, answer in responses_of(view).items():
             if status >= 400 and not answer["schema"]:
                 responses[str(status)] = PROBLEM
                 continue
@@ -165,7 +171,7 @@ class _Converter(ResourceConverter):
         return dict(sorted(responses.items())) | {"default": PROBLEM}
 
 
-def _content(schemas: dict[str, type[Schema]]) -> dict[str, Any]:
+def _content(schemas: dict[str, BaseSchema]) -> dict[str, Any]:
     raw = {"schema": {"type": "string"}}
     return {
         MEDIA_TYPES[location]: raw if location == "csv" else {"schema": schema} for location, schema in schemas.items()
@@ -174,8 +180,6 @@ def _content(schemas: dict[str, type[Schema]]) -> dict[str, Any]:
 
 def _path_parameters(rule: Rule) -> list[dict[str, Any]]:
     row_id = {"type": "integer", "format": "int64", "minimum": 1}
-    return [{"in": "path", "name": name, "required": True, "schema": row_id} for name in sorted(rule.arguments)]
-
-
-def _dedent(text: str) -> str:
-    return "\n".join(line.removeprefix("        ") for line in text.strip("\n").splitlines()).rstrip()
+    converters = rule._converters  # noqa: SLF001
+    schemas = {name: row_id if isinstance(converters[name], RowId) else {"type": "string"} for name in rule.arguments}
+    return [{"in": "path", "name": name, "required": True, "schema": schemas[name]} for name in sorted(schemas)]

@@ -5,21 +5,25 @@ from typing import Any
 from urllib.parse import urlencode
 
 import flask
-import orjson
 from flask import Response
 from flask_apispec.utils import merge_recursive, resolve_annotations
 from marshmallow import Schema
 
 from app.core.database import commit
 from app.core.database.engine import expect_reads
-from app.core.errors import PreconditionFailed
 from app.core.http import idempotency
+from app.core.http.json import dumps
 from app.core.http.pagination import Page
-from app.core.http.parser import parser
+from app.core.http.parser import LOCATIONS, parser
+from app.core.http.preconditions import apply_preconditions
 from app.core.security import Guard, principal
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")  # RFC 9110, section 9.2.1
 View = Callable[..., Any]
+
+
+class InvalidResource(TypeError):
+    """A method of a resource is annotated wrongly. The application does not start."""
 
 
 def inner_function(view: View) -> Any:
@@ -33,6 +37,31 @@ def guard_of(view: View, resource: Any) -> Guard:
     return guard
 
 
+def inputs_of(view: View) -> dict[str, Schema]:
+    """The schemas of a method's input, by their location.
+
+    Raises:
+        ValueError: A location is unknown, or a schema is something else.
+    """
+    options = resolve_annotations(view, "args").options
+    schemas = {option["kwargs"]["location"] or "json": _instance(option["args"]) for option in options}
+    if unknown := schemas.keys() - LOCATIONS:
+        raise ValueError(f"use_kwargs has an unknown location: {', '.join(unknown)}")
+    return schemas
+
+
+def responses_of(view: View) -> dict[int, dict[str, Any]]:
+    """The responses that `marshal_with` declares, by their status.
+
+    Raises:
+        ValueError: One has no status.
+    """
+    responses: dict[Any, dict[str, Any]] = merge_recursive(resolve_annotations(view, "schemas").options)
+    if not all(isinstance(status, int) for status in responses):
+        raise ValueError("marshal_with needs a status, such as code=200")
+    return responses
+
+
 class Operation:
     """One method of a resource: guard, parse, call, serialise, commit.
 
@@ -40,13 +69,22 @@ class Operation:
     """
 
     def __init__(self, view: View, resource: Any) -> None:
+        """Read the annotations of a method.
+
+        Raises:
+            InvalidResource: An annotation is missing or wrong. The message names the class and the method.
+        """
         self.method = inner_function(view)
         self.guard = guard_of(view, resource)
-        inputs = resolve_annotations(view, "args").options
-        self.bodies: dict[str, Schema] = {option["kwargs"]["location"]: option["args"]() for option in inputs}
-        self.query = self.bodies.pop("query", None)
-        self.status, self.schema = _success(view)
         self.is_idempotent = hasattr(self.method, "__idempotent__")
+        try:
+            self.bodies = inputs_of(view)
+            self.status, self.schema = _success(view)
+            if self.is_idempotent and self.guard.scheme is None:
+                raise ValueError("idempotency keys belong to users; add a guard with a user")
+        except ValueError as error:
+            raise InvalidResource(f"{resource.__name__}.{view.__name__}: {error}") from None
+        self.query = self.bodies.pop("query", None)
 
     def __call__(self, resource: Any, path: Mapping[str, Any]) -> Response:
         """Answer the current request.
@@ -64,9 +102,7 @@ class Operation:
             return idempotency.once(principal().user_id, key, arguments, lambda: self._respond(resource, arguments))
         response = self._respond(resource, arguments)
         commit()
-        if "ETag" in response.headers and response.make_conditional(request).status_code == 412:
-            raise PreconditionFailed("It has changed since you read it.")
-        return response
+        return apply_preconditions(response)
 
     def _parse(self, request: flask.Request) -> dict[str, Any]:
         arguments: dict[str, Any] = {}
@@ -79,22 +115,34 @@ class Operation:
     def _respond(self, resource: Any, arguments: dict[str, Any]) -> Response:
         """Call the method and serialise what it returns. This precedes the commit: a serialisation error rolls back."""
         result = self.method(resource, **arguments)
-        body, headers = result if isinstance(result, tuple) else (result, {})
+        body, headers = result if type(result) is tuple else (result, {})  # a named tuple is a body
         if isinstance(body, Response):
             return body
         if self.schema is None:
             return Response(status=self.status, headers=headers)
-        content = orjson.dumps(self.schema.dump(body), option=orjson.OPT_UTC_Z)
+        content = dumps(self.schema.dump(body))
         response = Response(content, self.status, headers, content_type="application/json")
         if isinstance(body, Page) and body.next_cursor:
-            query = flask.request.args.to_dict() | {"cursor": body.next_cursor}
-            response.headers["Link"] = f'<{flask.request.path}?{urlencode(query)}>; rel="next"'
+            query = flask.request.args.to_dict(flat=False) | {"cursor": [body.next_cursor]}
+            response.headers["Link"] = f'<{flask.request.path}?{urlencode(query, doseq=True)}>; rel="next"'
         return response
 
 
 def _success(view: View) -> tuple[int, Schema | None]:
-    """The status and schema of a successful response."""
-    responses = merge_recursive(resolve_annotations(view, "schemas").options)
-    status = next(code for code in responses if code < 300)
-    schema = responses[status]["schema"]
-    return status, schema() if schema else None
+    """The status and schema of a successful response.
+
+    Raises:
+        ValueError: No successful response is declared.
+    """
+    for status, response in responses_of(view).items():
+        if 200 <= status < 300:
+            return status, _instance(response["schema"]) if response["schema"] else None
+    raise ValueError("no successful response is declared; add @marshal_with(…, code=200)")
+
+
+def _instance(schema: Any) -> Schema:
+    if isinstance(schema, type) and issubclass(schema, Schema):
+        return schema()
+    if isinstance(schema, Schema):
+        return schema
+    raise ValueError(f"{schema!r} is not a schema")

@@ -4,26 +4,22 @@ from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any, ClassVar, TypeVar
 
-import flask
+import flask_apispec
 import flask_restful
 from flask import Flask, Response
-from flask_apispec import FlaskApiSpec, MethodResource, doc, marshal_with, use_kwargs
+from flask_apispec import FlaskApiSpec, MethodResource
 from werkzeug.routing import BaseConverter
 
-from app.core.errors import Malformed
 from app.core.http.operation import Operation, View, inner_function
 from app.core.security import USER, Guard
 
 __all__ = [
-    "IF_MATCH",
-    "IF_NONE_MATCH",
     "Api",
     "Headers",
     "Resource",
     "doc",
     "guarded_by",
     "idempotent",
-    "if_match",
     "marshal_with",
     "problems",
     "use_kwargs",
@@ -31,16 +27,11 @@ __all__ = [
 
 Headers = Mapping[str, str]
 Decorated = TypeVar("Decorated", bound=View)
-IF_MATCH = {
-    "in": "header",
-    "name": "If-Match",
-    "schema": {"type": "string"},
-    "description": "The `ETag` that you have read. If the object has another one now, the response is 412.",
-}
-IF_NONE_MATCH = IF_MATCH | {
-    "name": "If-None-Match",
-    "description": "The `ETag` that you have. If the object still has it, the response is 304.",
-}
+
+# flask-apispec's decorators, with types.
+use_kwargs: Callable[..., Callable[[Decorated], Decorated]] = flask_apispec.use_kwargs
+marshal_with: Callable[..., Callable[[Decorated], Decorated]] = flask_apispec.marshal_with
+doc: Callable[..., Callable[[Decorated], Decorated]] = flask_apispec.doc
 
 
 class Resource(MethodResource, flask_restful.Resource):
@@ -75,18 +66,6 @@ def problems(*statuses: int) -> Callable[[View], View]:
         return view
 
     return annotate
-
-
-def if_match() -> Callable[[str], bool]:
-    """Return a test of entity tags by the request's `If-Match`. Without one, each tag passes (RFC 9110, 13.1.1).
-
-    Raises:
-        Malformed: The header contains no entity tag. To ignore it would be to lose the client's protection.
-    """
-    tags = flask.request.if_match
-    if not tags and "If-Match" in flask.request.headers:
-        raise Malformed("If-Match contains no entity tag.")
-    return lambda etag: not tags or tags.contains_raw(etag)
 
 
 def idempotent(view: Decorated) -> Decorated:

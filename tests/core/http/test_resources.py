@@ -14,7 +14,7 @@ from app.core.security import ANYONE
 class Private(Resource):
     """A resource with the default guard."""
 
-    @marshal_with(Schema, code=200)  # type: ignore[untyped-decorator]  # flask-apispec's
+    @marshal_with(Schema, code=200)
     def get(self) -> object:
         """Return an empty object."""
         return object()
