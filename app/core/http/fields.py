@@ -9,10 +9,26 @@ from marshmallow import Schema as BaseSchema
 
 
 class Schema(BaseSchema):
-    """A schema that refuses unknown fields."""
+    """The base of every schema. Input must contain no unknown field, and output every required one."""
 
     class Meta:
         unknown = RAISE
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._required = {field.data_key or name for name, field in self.dump_fields.items() if field.required}
+
+    def _serialize(self, obj: Any, *, many: bool = False) -> Any:
+        """Serialize an object. marshmallow would leave out a field that the object lacks, even a required one.
+
+        Raises:
+            LookupError: The object lacks a required field.
+        """
+        data = super()._serialize(obj, many=many)
+        if isinstance(data, dict) and not self._required <= data.keys():
+            lacking = ", ".join(sorted(self._required - data.keys()))
+            raise LookupError(f"{type(obj).__name__} lacks what {type(self).__name__} requires: {lacking}")
+        return data
 
 
 # Part of the OpenAPI document, so the pattern must also be valid in ECMA-262.
