@@ -13,7 +13,8 @@ from app.core.http.fields import Schema
 from app.core.http.operation import InvalidResource
 from app.core.security import ADMIN, ANYONE, REFRESH
 from app.users import service as users
-from tests.support.clients import PASSWORD, Client, log_in, problem
+from tests.support.clients import Client, problem
+from tests.support.factories import PASSWORD, log_in
 from tests.support.sites import site, user_of
 
 

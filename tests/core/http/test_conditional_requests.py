@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.support.clients import Client, book, problem
+from tests.books.factories import book
+from tests.support.clients import Client, problem
 
 
 @pytest.fixture
