@@ -102,18 +102,18 @@ def test_a_key_of_a_killed_request_is_reusable_after_its_lease(
 def test_one_of_two_concurrent_retries_takes_over_an_expired_lease(
     app: Flask, ada: Client, announced: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    both_have_read, read = Barrier(2), idempotency._kept
+    both_have_looked, find = Barrier(2), idempotency._Claim.find
 
-    def read_and_wait(*arguments: Any) -> Any:
-        kept = read(*arguments)
-        both_have_read.wait(timeout=10)
-        return kept
+    def find_and_wait(claim: Any) -> Any:
+        found = find(claim)
+        both_have_looked.wait(timeout=10)
+        return found
 
     upload(ada)
     with app.app_context():
         db.session.execute(update(IdempotencyKey).values(status=None, claimed_at=utcnow() - 2 * LEASE))
         db.session.commit()
-    monkeypatch.setattr(idempotency, "_kept", read_and_wait)
+    monkeypatch.setattr(idempotency._Claim, "find", find_and_wait)
     answers = at_once(partial(upload, ada))
     assert sorted(answer.status_code for answer in answers) == [202, 409]
     assert len(announced) == 2
