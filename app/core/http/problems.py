@@ -6,12 +6,12 @@ from http import HTTPStatus
 from typing import Any
 
 from flask import Flask, Response
-from sqlalchemy.exc import InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
 
 from app.core import errors
+from app.core.database import is_transient
 from app.core.errors import AppError, Errors, Unavailable
 from app.core.http.json import dumps
 from app.core.observability import request_id
@@ -51,8 +51,7 @@ def register_error_handlers(app: Flask) -> None:
     """Answer every error as a problem: the application's own, Flask's and the drivers'."""
     app.register_error_handler(AppError, _render)
     app.register_error_handler(HTTPException, _render_http)
-    for error in (OperationalError, InterfaceError, PoolTimeout):
-        app.register_error_handler(error, _render_unavailable)
+    app.register_error_handler(SQLAlchemyError, _render_database_error)
     app.register_error_handler(Exception, _render_unexpected)
 
 
@@ -80,7 +79,9 @@ def _render_http(error: HTTPException) -> Response:
     return problem_response(error.code, error.description or "", headers=headers)
 
 
-def _render_unavailable(error: Exception) -> Response:
+def _render_database_error(error: SQLAlchemyError) -> Response:
+    if not is_transient(error):
+        return _render_unexpected(error)
     logger.warning("database error: %s", getattr(error, "orig", error))
     return _render(Unavailable("The database is not available at the moment. Try again shortly."))
 

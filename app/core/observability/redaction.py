@@ -8,6 +8,10 @@ REDACTIONS = (
     (re.compile(r"(?<![\w-])eyJ[\w-]+\.[\w-]+\.[\w-]*"), "***"),  # a JSON Web Token
     (re.compile(r"\$argon2\w*\$[^\s\"']+"), "***"),  # a password hash
     (re.compile(r"(?m)(\bDETAIL: +|Duplicate entry ').+?(?=' for key|$)"), r"\1***"),  # rows quoted by a database
+    (
+        re.compile(r"(?m)((?:[Ii]ncorrect|[Ii]nvalid) [^:'\"\n]{1,60}: |to use near )['\"].*['\"]"),
+        r"\1***",
+    ),  # its values
     (re.compile(r"(?i)(authorization\W{1,6}(?:basic |bearer )?)[^\s\"'\\,]+"), r"\1***"),
     (
         re.compile(
