@@ -1,7 +1,6 @@
 """What users can do with their books."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from typing import Any
 
 from sqlalchemy import SQLColumnExpression, or_, select
@@ -9,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm.exc import StaleDataError
 
 from app.books.models import Book
-from app.core.database import db, flush
+from app.core.database import db, flush, violated_constraint
 from app.core.errors import Conflict, NotFound, PreconditionFailed
 from app.core.http import Page, paginate
 from app.jobs import service as jobs
@@ -24,7 +23,8 @@ ORDERS: dict[str, SQLColumnExpression[Any]] = {
     "created_at": Book.created_at,
 }
 IMPORT = "books.import"  # the kind of job; `tasks` does it
-UPSERTS = 3  # how often a batch is tried, when others change the same books
+UPSERTS = 3  # attempts at a batch while other transactions change the same books
+UNIQUE_ISBN = "uq_books_owner_id_isbn"
 DUPLICATE = "You already have a book with this ISBN."
 
 
@@ -63,7 +63,7 @@ def create(owner_id: int, **fields: Any) -> Book:
     """
     book = Book(owner_id=owner_id, **fields)
     db.session.add(book)
-    flush(or_else=Conflict(DUPLICATE))
+    flush({UNIQUE_ISBN: Conflict(DUPLICATE)})
     return book
 
 
@@ -93,7 +93,7 @@ def change(owner_id: int, book_id: int, precondition: Precondition, **fields: An
     book = _still_as_seen(owner_id, book_id, precondition)
     for name, value in fields.items():
         setattr(book, name, value)
-    flush(or_else=Conflict(DUPLICATE))
+    flush({UNIQUE_ISBN: Conflict(DUPLICATE)})
     return book
 
 
@@ -114,9 +114,15 @@ def upsert(owner_id: int, rows: list[dict[str, Any]]) -> dict[str, int]:
         How many were `created`, `updated` and `unchanged`.
     """
     for _ in range(UPSERTS - 1):
-        with suppress(IntegrityError, StaleDataError), db.session.begin_nested():
-            return _upsert(owner_id, rows)
-    # Others were faster each time: the user's next import, say. It is for the job to be tried again.
+        try:
+            with db.session.begin_nested():
+                return _upsert(owner_id, rows)
+        except StaleDataError:  # another transaction has changed one of the books
+            continue
+        except IntegrityError as error:  # or added one
+            if not violated_constraint(error, [UNIQUE_ISBN]):
+                raise
+    # After several conflicts in a row, for example with another import, an error makes the job start again later.
     return _upsert(owner_id, rows)
 
 

@@ -18,7 +18,7 @@ def create(email: str, name: str, password: str, *, role: str = "user") -> User:
     """
     user = User(email=email.lower(), name=name, password_hash=hash_password(password), role=role)
     db.session.add(user)
-    flush(or_else=Conflict("This email already has an account."))
+    flush({"uq_users_email": Conflict("This email already has an account.")})
     return user
 
 

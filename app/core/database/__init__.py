@@ -3,7 +3,7 @@
 from app.core.database.base import Base, Timestamps, db
 from app.core.database.clock import db_now
 from app.core.database.engine import read_connection
-from app.core.database.errors import is_transient
+from app.core.database.errors import is_transient, violated_constraint
 from app.core.database.session import affected_rows, after_commit, commit, flush, rollback
 from app.core.database.types import BigInt, Bytes, Id, Timestamp, UTCDateTime, utcnow
 
@@ -25,4 +25,5 @@ __all__ = [
     "read_connection",
     "rollback",
     "utcnow",
+    "violated_constraint",
 ]

@@ -1,27 +1,35 @@
 """The unit of work: everything that a request or a batch changes is committed once, at its edge."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from flask import Flask
 from sqlalchemy import CursorResult, UpdateBase
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError
 
 from app.core.database.base import db
+from app.core.database.errors import violated_constraint
 from app.core.errors import AppError
 
 
-def flush(or_else: AppError) -> None:
+def flush(violations: Mapping[str, AppError]) -> None:
     """Send pending changes to the database, and rely on its constraints: a check beforehand would leave a race.
 
+    Args:
+        violations: The error that each constraint stands for, by the constraint's name.
+
     Raises:
-        AppError: `or_else`, if a constraint is violated; the transaction is then rolled back.
+        AppError: A constraint in `violations` is violated. The transaction is rolled back.
+        DBAPIError: Any other error of the database.
     """
     try:
         db.session.flush()
-    except IntegrityError:
+    except DBAPIError as error:
+        name = violated_constraint(error, violations)
+        if name is None:
+            raise
         rollback()
-        raise or_else from None
+        raise violations[name] from None
 
 
 def affected_rows(statement: UpdateBase) -> int:

@@ -99,7 +99,7 @@ def test_the_same_text_twice_is_a_conflict(context: None) -> None:
     create_user("ada@example.org")
     db.session.add(User(email="ada@example.org", name="Ada", password_hash=""))
     with pytest.raises(Conflict):
-        flush(or_else=Conflict("taken"))
+        flush({"uq_users_email": Conflict("taken")})
 
 
 @every_database

@@ -55,7 +55,7 @@ def test_a_constraint_violation_drops_effects(context: None) -> None:
     after_commit(lambda: ran.append("dropped"))
     db.session.add(User(email="ada@example.org", name="Ada", password_hash=""))
     with pytest.raises(Conflict, match="taken"):
-        flush(or_else=Conflict("taken"))
+        flush({"uq_users_email": Conflict("taken")})
     commit()
     assert ran == []
 

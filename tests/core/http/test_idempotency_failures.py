@@ -11,8 +11,9 @@ from sqlalchemy.exc import OperationalError
 from app.core.database import commit, db, db_now
 from app.core.http import idempotency
 from app.core.http.idempotency import LEASE, IdempotencyKey
+from tests.books.factories import book
 from tests.conftest import every_database
-from tests.support.clients import Client, book, problem
+from tests.support.clients import Client, problem
 
 
 def add(client: Client) -> Any:
