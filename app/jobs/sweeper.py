@@ -12,9 +12,8 @@ from uuid import uuid4
 
 from flask import Flask
 from sqlalchemy import Row, select, update
-from sqlalchemy.exc import SQLAlchemyError
 
-from app.core.database import affected_rows, commit, db, read_connection, utcnow
+from app.core.database import affected_rows, commit, db, is_transient, read_connection, utcnow
 from app.core.observability import caused_by
 from app.jobs.models import Job
 from app.jobs.runner import ATTEMPTS
@@ -60,8 +59,9 @@ def sweep_forever(app: Flask) -> None:
             with app.app_context():
                 sweep()
                 beat(worker)
-        except SQLAlchemyError as error:
-            logger.warning("no sweep, the database does not answer: %s", error)
-        except Exception:  # without its sweeper, a worker would forget lost jobs for as long as it lives
-            logger.exception("the sweep broke off")
+        except Exception as error:  # without its sweeper, a worker would forget lost jobs for as long as it lives
+            if is_transient(error):
+                logger.warning("no sweep, the database does not answer: %s", error)
+            else:
+                logger.exception("the sweep broke off")
         time.sleep(INTERVAL * random.uniform(0.8, 1.2))  # noqa: S311  # no secret
