@@ -128,7 +128,7 @@ def upsert(owner_id: int, rows: list[dict[str, Any]]) -> dict[str, int]:
 
 def request_import(owner_id: int, file: bytes) -> Job:
     """Promise to import a CSV file that has been checked."""
-    return jobs.enqueue(owner_id, IMPORT, file)
+    return jobs.enqueue(IMPORT, owner_id=owner_id, data=file)
 
 
 def export(owner_id: int, *columns: str, size: int = 1000) -> Iterator[list[Sequence[Any]]]:

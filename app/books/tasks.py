@@ -1,4 +1,4 @@
-"""The work that books ask for."""
+"""Background jobs of books."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -7,7 +7,7 @@ from typing import Any
 from marshmallow import ValidationError
 
 from app.books import csv_files, service
-from app.jobs.runner import Work, handles
+from app.jobs.handlers import Work, handles
 
 BATCH = 500
 ERRORS_SHOWN = 100
@@ -15,7 +15,7 @@ ERRORS_SHOWN = 100
 
 @handles(service.IMPORT)
 def import_books(work: Work) -> Iterator[None]:
-    """Upsert the books of a CSV file by their ISBN, and tell which rows were rejected, and why."""
+    """Upsert the books of a CSV file by their ISBN. The result counts them and lists the errors of rejected rows."""
     if work.total is None:
         work.total = sum(1 for _ in csv_files.read(work.open()))
         work.result = {"created": 0, "updated": 0, "unchanged": 0, "rejected": 0, "errors": []}

@@ -1,4 +1,4 @@
-"""Jobs: work that outlives the request that asks for it."""
+"""Jobs: work that a worker does after the request."""
 
 from app.core.http import Api
 from app.jobs import tasks, workers
@@ -9,7 +9,7 @@ __all__ = ["register", "tasks", "workers"]
 
 
 def register(api: Api) -> None:
-    """Add the resources and commands; importing `tasks` made the worker's task known to Celery."""
+    """Add the resources and commands. The import of `tasks` has registered the Celery task."""
     api.add(JobList, "/jobs")
     api.add(JobItem, "/jobs/<id:job_id>")
     api.add(JobCancellation, "/jobs/<id:job_id>/cancel")

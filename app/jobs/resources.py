@@ -1,4 +1,4 @@
-"""`/jobs`: what became of the work that was asked for."""
+"""`/jobs`: the user's jobs and their results."""
 
 from typing import Any
 
@@ -24,31 +24,32 @@ class JobItem(Resource):
 
     @marshal_with(JobSchema, code=200)
     def get(self, job_id: int) -> Job:
-        """Read a job: how far it is, and in the end its result or its error."""
+        """Read a job: its status, its progress, and at the end its result or its error."""
         return service.get(principal().user_id, job_id)
 
 
 class JobCancellation(Resource):
-    """The end of a job before its time."""
+    """The cancellation of a job."""
 
     @marshal_with(JobSchema, code=202)
     @problems(409)
     def post(self, job_id: int) -> Job:
         """Cancel a job.
 
-        A running job stops before its next batch; what it has done stays done. A job that has ended answers 409.
+        A running job stops before its next batch. The effects of earlier batches stay. A job that has ended answers
+        409.
         """
         return service.cancel(principal().user_id, job_id)
 
 
 class JobRetry(Resource):
-    """Another try."""
+    """The retry of a failed job."""
 
     @marshal_with(JobSchema, code=202)
     @problems(409)
     def post(self, job_id: int) -> Job:
-        """Retry a job that has failed.
+        """Retry a failed job.
 
-        It goes on from its last batch. A job that has not failed answers 409.
+        It resumes after its last batch. A job that has not failed answers 409.
         """
         return service.retry(principal().user_id, job_id)

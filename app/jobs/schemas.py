@@ -1,4 +1,4 @@
-"""Jobs, as clients see them."""
+"""Jobs in requests and responses."""
 
 from marshmallow import fields, validate
 
@@ -9,14 +9,14 @@ STATUSES = ["queued", "running", "succeeded", "failed", "cancelled"]
 
 
 class ProgressSchema(Schema):
-    """How far a job is; `total` is null until a worker has looked."""
+    """The progress of a job. `total` is null while it is unknown."""
 
     done = fields.Integer(required=True, metadata={"example": 500})
     total = fields.Integer(required=True, allow_none=True, metadata={"example": 10000})
 
 
 class JobSchema(Schema):
-    """A promise of work."""
+    """A job."""
 
     id = fields.Integer(required=True, metadata={"example": 42})
     kind = fields.String(required=True, metadata={"example": "books.import"})

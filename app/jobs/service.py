@@ -1,115 +1,150 @@
-"""What users can do with jobs; `runner` has what workers do with them, `sweeper` what nobody asked for."""
+"""Adds jobs, and what users and operators do with them: list, read, cancel, retry."""
 
 import logging
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import ColumnElement, delete, select, update
 
 from app.core.broker import publish
 from app.core.commands import prunes
-from app.core.database import affected_rows, after_commit, db, utcnow
+from app.core.database import affected_rows, after_commit, db, db_now
 from app.core.errors import Conflict, NotFound
 from app.core.http import Page, paginate
 from app.core.observability import caused_by, request_id
+from app.jobs.handlers import kinds
 from app.jobs.models import Job, JobInput
 
-PART = 512 * 1024  # bytes; MySQL takes packets of 16 MiB at most, and some servers far less
-KEPT = timedelta(days=30)
-RUN = "jobs.run"
-PATIENCE = timedelta(seconds=10)  # until a job that nobody has begun is announced again
+PART_SIZE = 512 * 1024  # bytes; MySQL's limit for a packet is 16 MiB by default, and lower on some servers
+KEPT_FOR = timedelta(days=30)
+RUN = "jobs.run"  # the name of the Celery task
+REANNOUNCE_AFTER = timedelta(seconds=10)
 
 logger = logging.getLogger(__name__)
 
 
-def enqueue(owner_id: int, kind: str, data: bytes) -> Job:
-    """Promise a job: row and input are committed with everything else, and only then is it announced."""
-    job = Job(owner_id=owner_id, kind=kind, request_id=request_id(), wake_at=utcnow() + PATIENCE)
+def enqueue(
+    kind: str,
+    args: dict[str, Any] | None = None,
+    *,
+    owner_id: int | None = None,
+    queue: str = "default",
+    data: bytes | None = None,
+) -> Job:
+    """Add a job in the current transaction, and announce it to the workers after the commit.
+
+    Args:
+        kind: The kind of job. `handles` registers its handler.
+        args: Arguments for the handler; JSON.
+        owner_id: The user to whom the job belongs. Without one, the API shows the job to no user.
+        queue: The name of the queue.
+        data: Input of any size, for example a file. The handler reads it with `Work.open`.
+    """
+    job = Job(kind=kind, args=args, owner_id=owner_id, queue=queue, request_id=request_id(), **queued())
     db.session.add(job)
     db.session.flush()
-    for part, start in enumerate(range(0, len(data), PART)):
-        db.session.add(JobInput(job_id=job.id, part=part, data=data[start : start + PART]))
+    for part, start in enumerate(range(0, len(data or b""), PART_SIZE)):
+        db.session.add(JobInput(job_id=job.id, part=part, data=(data or b"")[start : start + PART_SIZE]))
         db.session.flush()
-    after_commit(partial(_log_promise, kind, job.id))
+    after_commit(partial(_log_queued, kind, job.id))
     announce_later(job.id)
     return job
 
 
-def _log_promise(kind: str, job_id: int) -> None:
-    with caused_by(request_id(), job_id):  # of the web's lines, the one that names the job
+def _log_queued(kind: str, job_id: int) -> None:
+    with caused_by(request_id(), job_id):
         logger.info("%s queued", kind)
 
 
 def announce_later(job_id: int) -> None:
-    """Tell the workers, once this transaction is committed, that a job is waiting."""
+    """Announce a queued job to the workers, by a message through the broker, after the commit."""
     after_commit(partial(publish, RUN, job_id))
 
 
-def queued(patience: timedelta = PATIENCE) -> dict[str, Any]:
-    """The state of a job that waits, and is announced again when patience ends."""
-    return {"status": "queued", "claim": None, "wake_at": utcnow() + patience}
+def queued(wait: timedelta = REANNOUNCE_AFTER) -> dict[str, Any]:
+    """The columns of a queued job. A sweep announces it again after `wait`."""
+    return {"status": "queued", "claim": None, "wake_at": db_now() + wait}
 
 
 def ended(status: str, error: str | None = None) -> dict[str, Any]:
-    """The state of a job that nothing will happen to any more."""
-    return {"status": status, "error": error, "claim": None, "wake_at": None, "finished_at": utcnow()}
+    """The columns of a job that has ended."""
+    return {"status": status, "error": error, "claim": None, "wake_at": None, "finished_at": db_now()}
 
 
 def find(owner_id: int, *, sort: str, limit: int, cursor: str | None) -> Page[Job]:
     """List the user's jobs."""
-    mine = select(Job).where(Job.owner_id == owner_id)
-    return paginate(mine, orders={"id": Job.id}, key=Job.id, sort=sort, limit=limit, cursor=cursor)
+    owned = select(Job).where(Job.owner_id == owner_id)
+    return paginate(owned, orders={"id": Job.id}, key=Job.id, sort=sort, limit=limit, cursor=cursor)
 
 
 def get(owner_id: int, job_id: int) -> Job:
     """Fetch one of the user's jobs.
 
     Raises:
-        NotFound: there is none, or it is somebody else's.
+        NotFound: The job does not exist, or belongs to another user.
     """
-    job = db.session.scalar(select(Job).where(Job.id == job_id, Job.owner_id == owner_id))
-    if job is None:
-        raise NotFound("There is no such job.")
-    return job
+    return _fetch(Job.id == job_id, Job.owner_id == owner_id)
 
 
 def cancel(owner_id: int, job_id: int) -> Job:
-    """Cancel a job. A running one stops before its next batch; what earlier batches did stays done.
+    """Cancel a job. A running job stops before its next batch; the effects of earlier batches stay.
 
     Raises:
-        NotFound: there is none, or it is somebody else's.
-        Conflict: it has already ended.
+        NotFound: The job does not exist, or belongs to another user.
+        Conflict: The job has already ended.
     """
-    mine = (Job.id == job_id, Job.owner_id == owner_id)
-    cancelled = affected_rows(
-        update(Job).where(*mine, Job.status.in_(("queued", "running"))).values(**ended("cancelled"))
-    )
-    job = get(owner_id, job_id)
+    owned = (Job.id == job_id, Job.owner_id == owner_id)
+    active = Job.status.in_(("queued", "running"))
+    cancelled = affected_rows(update(Job).where(*owned, active).values(**ended("cancelled")))
+    job = _fetch(*owned)
     if not cancelled:
-        raise Conflict(f"The job has ended already: it is {job.status}.")
-    affected_rows(delete(JobInput).where(JobInput.job_id == job_id))  # nobody will work on it any more
+        raise Conflict(f"The job has already ended: it is {job.status}.")
+    affected_rows(delete(JobInput).where(JobInput.job_id == job_id))
     return job
 
 
 def retry(owner_id: int, job_id: int) -> Job:
-    """Put a failed job back into the queue; it goes on from its last batch, with all its attempts.
+    """Put a failed job back into the queue. It resumes after its last batch, with all its attempts.
 
     Raises:
-        NotFound: there is none, or it is somebody else's.
-        Conflict: it has not failed.
+        NotFound: The job does not exist, or belongs to another user.
+        Conflict: The job has not failed, or this release cannot run it.
     """
-    mine = (Job.id == job_id, Job.owner_id == owner_id, Job.status == "failed")
-    fresh = queued() | {"attempts": 0, "error": None, "finished_at": None}
-    retried = affected_rows(update(Job).where(*mine).values(**fresh))
-    job = get(owner_id, job_id)
-    if not retried:
-        raise Conflict(f"Only a failed job can be retried: it is {job.status}.")
-    announce_later(job_id)
+    return _retry(Job.id == job_id, Job.owner_id == owner_id)
+
+
+def retry_any(job_id: int) -> Job:
+    """Put a failed job back into the queue, whether it has an owner or not.
+
+    Raises:
+        NotFound: The job does not exist.
+        Conflict: The job has not failed, or this release cannot run it.
+    """
+    return _retry(Job.id == job_id)
+
+
+def _retry(*conditions: ColumnElement[bool]) -> Job:
+    changes = queued() | {"attempts": 0, "error": None, "finished_at": None}
+    can_run = (Job.status == "failed", Job.kind.in_(kinds))
+    retried = affected_rows(update(Job).where(*conditions, *can_run).values(**changes))
+    job = _fetch(*conditions)
+    if retried:
+        announce_later(job.id)
+        return job
+    if job.status == "failed":
+        raise Conflict(f"This release has no handler for jobs of the kind {job.kind}.")
+    raise Conflict(f"Only a failed job can be retried: it is {job.status}.")
+
+
+def _fetch(*conditions: ColumnElement[bool]) -> Job:
+    job = db.session.scalar(select(Job).where(*conditions))
+    if job is None:
+        raise NotFound("The job does not exist.")
     return job
 
 
 @prunes("finished jobs")
 def delete_finished() -> int:
-    """Delete the jobs that ended long ago, with their inputs."""
-    return affected_rows(delete(Job).where(Job.finished_at <= utcnow() - KEPT))
+    """Delete the jobs that ended 30 days ago, with their inputs."""
+    return affected_rows(delete(Job).where(Job.finished_at <= db_now() - KEPT_FOR))

@@ -1,67 +1,81 @@
-"""The sweep: what has waited too long is announced again, and what a worker has lost is taken back.
+"""The sweep: announces jobs again that wait too long, and takes back jobs that were lost with their worker.
 
-Every worker sweeps, without a scheduler beside it. Any number may do so together: each change is conditional on what
-the sweeper saw, so of all who see the same job one changes it. An idle sweep is one query of an index.
+Every worker sweeps, so there is no scheduler. Several can sweep at the same time: each change is conditional on the
+state that the sweep has read, so one of them succeeds. A sweep that finds nothing is one query of an index.
 """
 
 import logging
 import random
 import time
+from functools import cache
 from typing import Any
 from uuid import uuid4
 
 from flask import Flask
 from sqlalchemy import Row, select, update
 
-from app.core.database import affected_rows, commit, db, is_transient, read_connection, utcnow
+from app.core.database import affected_rows, commit, db, db_now, read_connection
 from app.core.observability import caused_by
+from app.jobs.handlers import attempts_of, kinds
 from app.jobs.models import Job
-from app.jobs.runner import ATTEMPTS
-from app.jobs.service import PATIENCE, announce_later, ended, queued
+from app.jobs.service import REANNOUNCE_AFTER, announce_later, ended, queued
 from app.jobs.workers import beat
 
-INTERVAL = 5.0  # seconds, more or less, so that workers which started together don't sweep together
-AT_ONCE = 100  # jobs; a long queue is announced bit by bit, not all of it at once to a broker that may have it all
+INTERVAL = 5.0  # seconds; it varies, so that workers that started together do not sweep together
+BATCH_SIZE = 100  # jobs; the messages of a long queue are sent little by little
 
 logger = logging.getLogger(__name__)
 
 
 def sweep() -> int:
-    """Wake every job whose time has come, and count those that were changed."""
-    seen = (Job.id, Job.status, Job.attempts, Job.wake_at, Job.created_at, Job.request_id)
-    due = select(*seen).where(Job.wake_at <= utcnow())
+    """Act on the jobs whose `wake_at` has passed, and return how many were changed."""
+    now = select(db_now()).scalar_subquery()  # evaluated once, so that the index is used
+    columns = (Job.id, Job.kind, Job.status, Job.attempts, Job.wake_at, Job.created_at, Job.request_id)
+    due = select(*columns, now.label("now")).where(Job.wake_at <= now).order_by(Job.wake_at).limit(BATCH_SIZE)
     with read_connection(db.engine) as connection:
-        jobs = connection.execute(due.order_by(Job.wake_at).limit(AT_ONCE)).all()
+        jobs = connection.execute(due).all()
     return sum(_wake(job) for job in jobs)
 
 
 def _wake(job: Row[*tuple[Any, ...]]) -> bool:
-    # A job that waits in a long queue is announced less often, yet within a minute of being lost.
-    state = queued(patience=min(max(PATIENCE, utcnow() - job.created_at), 4 * PATIENCE))
-    if job.status == "running" and job.attempts >= ATTEMPTS:
-        state = ended("failed", f"It was lost together with its worker, {job.attempts} times.")
-    as_seen = (Job.id == job.id, Job.status == job.status, Job.wake_at == job.wake_at)
-    ours = affected_rows(update(Job).where(*as_seen).values(**state)) > 0
-    if ours and state["status"] == "queued":
+    """Announce a queued job again; put a lost job back into the queue, or let it fail after its last attempt."""
+    if job.kind not in kinds:
+        _warn_of_unknown_kind(job.kind)
+    changes = _next_state(job)
+    unchanged = (Job.id == job.id, Job.status == job.status, Job.wake_at == job.wake_at)
+    changed = affected_rows(update(Job).where(*unchanged).values(**changes)) > 0
+    if changed and changes["status"] == "queued":
         announce_later(job.id)
     commit()
-    if ours and job.status == "running":
+    if changed and job.status == "running":
         with caused_by(job.request_id, job.id):
-            logger.warning("the job was lost in attempt %s: now %s", job.attempts, state["status"])
-    return ours
+            logger.warning("%s was lost in attempt %s: now %s", job.kind, job.attempts, changes["status"])
+    return changed
+
+
+def _next_state(job: Row[*tuple[Any, ...]]) -> dict[str, Any]:
+    attempts = attempts_of(job.kind)
+    if job.status == "running" and job.attempts >= attempts:
+        return ended("failed", f"The worker was lost in attempt {job.attempts} of {attempts}.")
+    # The jobs of a long queue are announced less often, but at least every 40 seconds: a message may be lost.
+    return queued(wait=min(max(REANNOUNCE_AFTER, job.now - job.created_at), 4 * REANNOUNCE_AFTER))
+
+
+@cache
+def _warn_of_unknown_kind(kind: str) -> None:
+    logger.warning("no handler for jobs of the kind %s: they wait for a worker of another release", kind)
 
 
 def sweep_forever(app: Flask) -> None:
-    """Sweep at intervals, and say that this worker lives; a database that is away is asked again at the next."""
+    """Sweep at intervals, and write this worker's heartbeat. Errors are logged, and the next sweep tries again."""
     worker = uuid4().hex
     while True:
         try:
             with app.app_context():
                 sweep()
                 beat(worker)
-        except Exception as error:  # without its sweeper, a worker would forget lost jobs for as long as it lives
-            if is_transient(error):
-                logger.warning("no sweep, the database does not answer: %s", error)
-            else:
-                logger.exception("the sweep broke off")
-        time.sleep(INTERVAL * random.uniform(0.8, 1.2))  # noqa: S311  # no secret
+        except SQLAlchemyError as error:
+            logger.warning("the sweep failed: database error: %s", error)
+        except Exception:  # without its sweeper, a worker would never take back lost jobs
+            logger.exception("the sweep failed")
+        time.sleep(INTERVAL * random.uniform(0.8, 1.2))  # noqa: S311  # not a secret

@@ -1,10 +1,10 @@
-"""What the broker's messages call, in a worker's child process."""
+"""The Celery task that runs a job, in a child process of a worker."""
 
 import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Event
+from types import SimpleNamespace
 from typing import Any
 
 from celery import shared_task
@@ -13,38 +13,43 @@ from app.core.broker import publish
 from app.jobs import runner
 from app.jobs.service import RUN
 
-PARENT_LISTENS = 1.0  # seconds, at most, that a worker still takes messages after TERM
+PARENT_STOPS_WITHIN = 1.0  # seconds after TERM, in which the parent may still receive messages
 
-_stopping = Event()
+_stop = SimpleNamespace(requested=False)  # not a threading.Event: its lock is not safe in a signal handler
 
 
 @shared_task(name=RUN)
 def run_job(job_id: int) -> None:
-    """Job `job_id` is waiting."""
-    signal.signal(signal.SIGTERM, lambda *_: _stopping.set())  # here, because the pool resets what is set before
-    if _stopping.is_set():
-        time.sleep(PARENT_LISTENS)
-        publish(RUN, job_id)  # for another worker
+    """Run a job, unless this worker is stopping."""
+    # Here, because Celery's pool resets the signal handlers that are set before.
+    signal.signal(signal.SIGTERM, _request_stop)
+    if _stop.requested:
+        time.sleep(PARENT_STOPS_WITHIN)  # else this worker might receive the message again
+        publish(RUN, job_id)
         return
-    with _batches_within_the_lease():
+    with _time_limit_per_batch():
         runner.run(job_id, _go_on)
 
 
+def _request_stop(*_: Any) -> None:
+    _stop.requested = True
+
+
 def _go_on() -> bool:
-    """After a batch: a new lease, unless the platform has sent TERM, as it does to every process."""
+    """Called after each batch: restart the time limit, and stop if the platform has sent TERM."""
     signal.setitimer(signal.ITIMER_REAL, runner.LEASE.total_seconds())
-    return not _stopping.is_set()
+    return not _stop.requested
 
 
 @contextmanager
-def _batches_within_the_lease() -> Iterator[None]:
-    """Break off a batch that outlasts its lease: it could not be committed, and would occupy the worker for ever."""
+def _time_limit_per_batch() -> Iterator[None]:
+    """Raise `TimeoutError` in a batch that takes longer than the lease: it could not be committed any more."""
 
-    def break_off(*_: Any) -> None:
-        raise TimeoutError("the batch has outlasted the lease")
+    def time_out(*_: Any) -> None:
+        raise TimeoutError("the batch took longer than the lease")
 
-    signal.signal(signal.SIGALRM, break_off)
-    _go_on()
+    signal.signal(signal.SIGALRM, time_out)
+    signal.setitimer(signal.ITIMER_REAL, runner.LEASE.total_seconds())
     try:
         yield
     finally:

@@ -11,7 +11,7 @@ from flask import Flask
 from app.core.database import commit
 from app.core.errors import Conflict
 from app.jobs import service
-from app.jobs.runner import JobFailed, Work
+from app.jobs.handlers import JobFailed, Work
 from tests.conftest import every_database
 from tests.jobs.conftest import Enqueue, Handles
 from tests.jobs.workers import add_note, job, run, titles

@@ -7,7 +7,7 @@ from flask import Flask
 
 from app.core.database import utcnow
 from app.jobs import runner
-from app.jobs.runner import JobFailed, Work
+from app.jobs.handlers import JobFailed, Work
 from tests.conftest import every_database
 from tests.jobs.conftest import Enqueue, Handles
 from tests.jobs.workers import add_note, claim, job, row, run, sweep, titles, wake

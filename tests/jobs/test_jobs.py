@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from app.jobs.runner import Work
+from app.jobs.handlers import Work
 from tests.conftest import every_database
 from tests.jobs.conftest import Enqueue, Handles
 from tests.jobs.workers import job

@@ -8,8 +8,8 @@ from sqlalchemy import func, select, update
 
 from app.auth.models import Session
 from app.core.database import db, utcnow
+from app.jobs.handlers import JobFailed, Work
 from app.jobs.models import Job, JobInput
-from app.jobs.runner import JobFailed, Work
 from tests.conftest import every_database
 from tests.jobs.conftest import Enqueue, Handles
 from tests.support.clients import Client

@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 from flask import Flask
 
-from app.jobs.runner import ATTEMPTS, JobFailed, Work
+from app.jobs.handlers import ATTEMPTS, JobFailed, Work
 from tests.conftest import every_database
 from tests.jobs.conftest import Enqueue, Handles
 from tests.jobs.workers import add_note, claim, job, row, run, titles

@@ -9,8 +9,8 @@ from sqlalchemy import func, select
 from app.core.database import commit, db
 from app.core.observability import caused_by, request_id
 from app.jobs import runner
+from app.jobs.handlers import Work, kinds
 from app.jobs.models import JobInput
-from app.jobs.runner import Work
 from tests.conftest import every_database
 from tests.jobs.conftest import KIND, Enqueue, Handles
 from tests.jobs.workers import add_note, job, row, run, titles
@@ -161,7 +161,7 @@ def test_a_job_of_an_unknown_kind_stays_queued(
     app: Flask, ada: Client, enqueue: Enqueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job_id = enqueue()
-    monkeypatch.delitem(runner._handlers, KIND)
+    monkeypatch.delitem(kinds, KIND)
     run(app, job_id)
     assert (job(ada, job_id)["status"], job(ada, job_id)["attempts"]) == ("queued", 0)
 

@@ -15,8 +15,8 @@ from sqlalchemy.exc import OperationalError
 
 from app.core.database import db, utcnow
 from app.jobs import service, sweeper
+from app.jobs.handlers import ATTEMPTS, JobFailed, Work
 from app.jobs.models import Job
-from app.jobs.runner import ATTEMPTS, JobFailed, Work
 from tests.conftest import every_database
 from tests.jobs.conftest import KIND, Enqueue, Handles
 from tests.jobs.workers import claim, job, row, run, sweep, wake
@@ -53,7 +53,7 @@ def test_an_overdue_queued_job_is_announced_again(app: Flask, enqueue: Enqueue, 
     assert sweep(app) == 1
     assert announced == [job_id, job_id]
     after = row(app, job_id)
-    assert service.PATIENCE / 2 < after.pop("wake_at") - utcnow() <= service.PATIENCE
+    assert service.REANNOUNCE_AFTER / 2 < after.pop("wake_at") - utcnow() <= service.REANNOUNCE_AFTER
     assert after == {name: value for name, value in before.items() if name != "wake_at"}
     assert sweep(app) == 0
     assert len(announced) == 2
@@ -78,7 +78,7 @@ def test_a_job_with_an_expired_lease_is_queued_again(app: Flask, enqueue: Enqueu
     assert announced == [job_id, job_id]
     after = row(app, job_id)
     assert (after["status"], after["claim"], after["attempts"]) == ("queued", None, 1)
-    assert service.PATIENCE / 2 < after["wake_at"] - utcnow() <= service.PATIENCE
+    assert service.REANNOUNCE_AFTER / 2 < after["wake_at"] - utcnow() <= service.REANNOUNCE_AFTER
     assert claim(app, job_id)
 
 
@@ -90,7 +90,7 @@ def test_a_job_that_was_lost_three_times_fails(app: Flask, ada: Client, enqueue:
         assert sweep(app) == 1
     read = job(ada, job_id)
     assert (read["status"], read["attempts"]) == ("failed", 3)
-    assert read["error"] == "It was lost together with its worker, 3 times."
+    assert read["error"] == "The worker was lost in attempt 3 of 3."
     assert read["finished_at"] is not None
     assert announced == [job_id, other, job_id, job_id]
     assert claim(app, job_id) is None

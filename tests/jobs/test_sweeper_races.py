@@ -10,8 +10,8 @@ from sqlalchemy import update
 
 from app.core.database import db, utcnow
 from app.jobs import sweeper
+from app.jobs.handlers import ATTEMPTS
 from app.jobs.models import Job
-from app.jobs.runner import ATTEMPTS
 from tests.conftest import every_database
 from tests.jobs.conftest import Enqueue
 from tests.jobs.workers import claim, row, sweep, wake

@@ -8,8 +8,8 @@ from sqlalchemy import update
 
 from app.core.database import db, utcnow
 from app.jobs import runner, sweeper
+from app.jobs.handlers import Work
 from app.jobs.models import Job
-from app.jobs.runner import Work
 from tests.support.clients import Client
 from tests.support.factories import code, note
 from tests.support.notes import service as notes

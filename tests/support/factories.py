@@ -74,8 +74,8 @@ def create_note(owner_id: int, **fields: Any) -> Note:
     return row
 
 
-def create_job(owner_id: int, kind: str, data: bytes = b"") -> Job:
+def create_job(owner_id: int | None, kind: str, data: bytes = b"", **options: Any) -> Job:
     """Commit a queued job."""
-    job = jobs.enqueue(owner_id, kind, data)
+    job = jobs.enqueue(kind, owner_id=owner_id, data=data, **options)
     commit()
     return job

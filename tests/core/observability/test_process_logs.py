@@ -41,7 +41,8 @@ def test_the_log_level_filters_lines(tmp_path: Path) -> None:
 
 LOG_IN_SIGNAL_HANDLER = """
 import logging, signal
-from app.worker import log_celery_message
+from app.worker import celery, log_celery_message
+celery.log.setup()  # as the `celery` command does
 signal.signal(signal.SIGUSR1, lambda *_: log_celery_message("a signal came"))
 for number in range(3000):
     logging.getLogger("app.test").info("%s", "x" * 1000)

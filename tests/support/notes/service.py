@@ -78,7 +78,7 @@ def delete(owner_id: int, note_id: int, matches: Callable[[str], bool]) -> None:
 
 def request_import(owner_id: int, file: bytes) -> Job:
     """Enqueue the import of a file."""
-    return jobs.enqueue(owner_id, IMPORT, file)
+    return jobs.enqueue(IMPORT, owner_id=owner_id, data=file)
 
 
 def _matching(owner_id: int, note_id: int, matches: Callable[[str], bool]) -> Note:

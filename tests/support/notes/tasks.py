@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from app.jobs.runner import Work, handles
+from app.jobs.handlers import Work, handles
 from tests.support.notes import service
 
 

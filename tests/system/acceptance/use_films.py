@@ -17,7 +17,7 @@ created = client.post("/api/v1/films", json=film, headers=headers)
 assert created.status_code == 201, created.text
 
 with app.app_context():
-    job = service.enqueue(user_id, "films.tidy", data=b"")
+    job = service.enqueue("films.tidy", owner_id=user_id)
     commit()
     runner.run(job.id)
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from app.books import service
-from app.jobs.runner import Work, handles
+from app.jobs.handlers import Work, handles
 from app.worker import celery
 
 __all__ = ["celery"]

@@ -88,7 +88,7 @@ def cause_errors(deploy: LoggedDeploy, user: HttpClient) -> None:
         connection.execute(text("ALTER TABLE books RENAME TO lost"))
         deploy.problem = user.get("/books", headers={"X-Request-ID": FAILED}).json()
         user.import_csv(make_csv(1))
-        deploy.wait_for_message("worker", "books.import broke off")
+        deploy.wait_for_message("worker", "books.import raised an error")
         connection.execute(text("ALTER TABLE lost RENAME TO books"))
     engine.dispose()
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 
 from app.books import tasks
-from app.jobs.runner import Work, handles
+from app.jobs.handlers import Work, handles
 from app.worker import celery
 
 __all__ = ["celery"]

@@ -129,7 +129,7 @@ class Deploy:
         app = create_app(make_settings(self.database_url, self.broker_url))
         owner_id = user.get("/users/me").json()["id"]
         with app.app_context():
-            created = [jobs.enqueue(owner_id, kind, data) for kind in kinds]
+            created = [jobs.enqueue(kind, owner_id=owner_id, data=data) for kind in kinds]
             commit()
             return [f"/jobs/{job.id}" for job in created]
 
