@@ -14,7 +14,7 @@ from uuid import uuid4
 from flask import Flask
 from sqlalchemy import Row, select, update
 
-from app.core.database import affected_rows, commit, db, db_now, read_connection
+from app.core.database import affected_rows, commit, db, db_now, is_transient, read_connection
 from app.core.observability import caused_by
 from app.jobs.handlers import attempts_of, kinds
 from app.jobs.models import Job
@@ -74,8 +74,9 @@ def sweep_forever(app: Flask) -> None:
             with app.app_context():
                 sweep()
                 beat(worker)
-        except SQLAlchemyError as error:
-            logger.warning("the sweep failed: database error: %s", error)
-        except Exception:  # without its sweeper, a worker would never take back lost jobs
-            logger.exception("the sweep failed")
+        except Exception as error:  # without its sweeper, a worker would never take back lost jobs
+            if is_transient(error):
+                logger.warning("the sweep failed: database error: %s", error)
+            else:
+                logger.exception("the sweep failed")
         time.sleep(INTERVAL * random.uniform(0.8, 1.2))  # noqa: S311  # not a secret
