@@ -123,7 +123,7 @@ def test_imports_are_accepted_while_the_broker_does_not_answer_and_done_when_it_
     """
     with fault(running.server):
         answers = [running.ada.upload_csv(SMALL) for _ in range(5)]
-        assert running.broker_is("failing")
+        wait_for("readiness reports the broker", lambda: running.broker_is("failing"))
     back = time.monotonic()
     waited, *later = [answer.elapsed.total_seconds() for answer in answers]
     assert waited < BOUND
@@ -158,7 +158,7 @@ def test_a_broker_that_is_killed_and_restarted_loses_no_job(
     running.ada.wait_until_running(jobs[0], ROWS)
     running.server.stop()
     jobs += [running.ada.import_csv(SMALL) for _ in range(3)]
-    assert running.broker_is("failing")
+    wait_for("readiness reports the broker", lambda: running.broker_is("failing"))
     running.server.start()
     measured(running.seconds_to_finish(jobs, time.monotonic()))
 
