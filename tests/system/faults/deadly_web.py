@@ -15,7 +15,7 @@ def die(*_: Any) -> None:
 
 
 def create_app() -> Flask:
-    """Create the application with a broker that kills the process when a job is announced."""
+    """Create the application with a publisher that kills the process when a job is announced."""
     flask_app = app.create_app()
-    flask_app.extensions["broker"].publish = die
+    flask_app.extensions["publisher"].publish = die
     return flask_app

@@ -2,6 +2,7 @@
 
 from app import create_app
 from app.jobs.service import RUN
+from tests.books.factories import import_csv
 from tests.conftest import make_settings
 from tests.support.environment import wait_for
 from tests.support.factories import sign_up
@@ -19,10 +20,10 @@ def test_a_job_with_five_messages_runs_once(deploy: Deploy) -> None:
     """Four arrive together, one when the job is done. Fails when a worker runs the job of a message without a claim."""
     deploy.variables["WORKER_CONCURRENCY"] = 4
     app = create_app(make_settings(deploy.database_url, deploy.broker_url))
-    ada, broker = sign_up(app, "ada@example.org"), app.extensions["broker"]
-    accepted = ada.import_csv(make_csv(ROWS))  # publishes the first message
+    ada, publisher = sign_up(app, "ada@example.org"), app.extensions["publisher"]
+    accepted = import_csv(ada, make_csv(ROWS))  # publishes the first message
     for _ in range(DELIVERIES - 2):
-        broker.publish(RUN, accepted.json["id"])
+        publisher.publish(RUN, accepted.json["id"])
 
     worker = deploy.worker(app="tests.system.faults.counting_worker")
 
@@ -31,7 +32,7 @@ def test_a_job_with_five_messages_runs_once(deploy: Deploy) -> None:
 
     wait_for("four messages are processed", lambda: processed() == DELIVERIES - 1)
     first = ada.get(f"/jobs/{accepted.json['id']}").json
-    broker.publish(RUN, accepted.json["id"])
+    publisher.publish(RUN, accepted.json["id"])
     wait_for("the last message is processed", lambda: processed() == DELIVERIES)
     assert ada.get(f"/jobs/{accepted.json['id']}").json == first
     assert (first["status"], first["attempts"]) == ("succeeded", 1)

@@ -108,7 +108,7 @@ def test_every_process_refuses_an_invalid_environment_with_one_message(process: 
     code, log = run_command(variables, *PROCESSES[process])
     assert code == 1
     first, *faults, last = log.splitlines()
-    assert first == "The configuration is not usable, so nothing was started:"
+    assert first == "The configuration is invalid, so nothing was started:"
     assert [fault.split()[0] for fault in faults] == ["DATABASE_URL", "BROKER_URL", "SECRET_KEY", "PORT"]
     assert "BROKER_URL is required" in log
     assert ".env.example" in last

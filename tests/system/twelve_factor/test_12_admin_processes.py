@@ -29,11 +29,11 @@ from tests.system.harness.process import run_at_terminal, run_command
 pytestmark = pytest.mark.timeout(900)
 
 ADD_A_FAILED_JOB = """
-from app.core.database.session import commit
+from app.core.database import commit
 from app.jobs import service
 from app.users.models import User
 owner = db.session.scalar(db.select(User).where(User.email == "ada@example.org"))
-job = service.enqueue("books.import", owner_id=owner.id, data=b"title,author,isbn\\nEmma,Jane Austen,9780141439587\\n")
+job = service.enqueue(owner.id, "books.import", b"title,author,isbn\\nEmma,Jane Austen,9780141439587\\n")
 job.status, job.wake_at = "failed", None
 commit()
 print("job", job.id)
@@ -42,7 +42,7 @@ AGE_SESSIONS = """
 from datetime import timedelta
 from app.auth.models import Session
 from app.core.database import utcnow
-from app.core.database.session import commit
+from app.core.database import commit
 for session in db.session.scalars(db.select(Session)): session.expires_at = utcnow() - timedelta(seconds=1)
 
 commit()
@@ -51,7 +51,7 @@ AGE_WORKERS = """
 from datetime import timedelta
 from app.core.database import utcnow
 from app.jobs.workers import Heartbeat
-from app.core.database.session import commit
+from app.core.database import commit
 for worker in db.session.scalars(db.select(Heartbeat)): worker.seen_at = utcnow() - timedelta(seconds=30)
 
 commit()
