@@ -1,11 +1,14 @@
 """Keyset pagination: every page costs the same, and inserted or deleted rows do not shift the pages."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, time
+from decimal import Decimal
 from typing import Any, Generic, TypeVar, cast
+from urllib.parse import urlencode
+from uuid import UUID
 
-from flask import current_app
+from flask import current_app, request
 from itsdangerous import BadData, URLSafeSerializer
 from marshmallow import fields, validate
 from sqlalchemy import Select, SQLColumnExpression, tuple_
@@ -15,6 +18,17 @@ from app.core.errors import Invalid
 from app.core.http.fields import Integer, Schema, String
 
 Item = TypeVar("Item")
+# The types of columns that JSON does not have, by name, and how they are read from a cursor.
+PARSERS: dict[str, Callable[[str], Any]] = {
+    "datetime": datetime.fromisoformat,
+    "date": date.fromisoformat,
+    "time": time.fromisoformat,
+    "Decimal": Decimal,
+    "UUID": UUID,
+}
+
+
+CURSOR = "The `next_cursor` of the previous page. Valid for the same list with the same order and filters."
 
 
 @dataclass(frozen=True)
@@ -29,7 +43,7 @@ class PageQuery(Schema):
     """Query parameters of a list."""
 
     limit = Integer(text=True, min=1, max=100, load_default=20, metadata={"description": "Items on a page."})
-    cursor = String(max=3000, load_default=None, metadata={"description": "The `next_cursor` of the previous page."})
+    cursor = String(max=3000, load_default=None, metadata={"description": CURSOR})
 
 
 def page_of(item: type[Schema]) -> type[Schema]:
@@ -70,7 +84,7 @@ def paginate(
         cursor: The `next_cursor` of the previous page, or None for the first page.
 
     Raises:
-        Invalid: The cursor was not made for this order.
+        Invalid: The cursor is not one of this list with this order and these filters.
     """
     order, descending = orders[sort.lstrip("-")], sort.startswith("-")
     place = tuple_(order, key)
@@ -85,11 +99,15 @@ def paginate(
 
 
 def _serializer(sort: str) -> URLSafeSerializer:
-    return URLSafeSerializer(current_app.config["SECRET_KEY"], salt=f"cursor {sort}")
+    """A serializer for the cursors of this list with this order and these filters: the salt contains them."""
+    page = ("cursor", "limit", "sort")
+    filters = sorted((name, value) for name, value in request.args.items(multi=True) if name not in page)
+    salt = f"cursor {request.path} {sort} {urlencode(filters)}"
+    return URLSafeSerializer(current_app.config["SECRET_KEY"], salt=salt)
 
 
 def _write(sort: str, place: Sequence[Any]) -> str:
-    values = [{"moment": value.isoformat()} if isinstance(value, datetime) else value for value in place]
+    values = [value if isinstance(value, int | float | str) else {type(value).__name__: str(value)} for value in place]
     return str(_serializer(sort).dumps(values))
 
 
@@ -97,7 +115,9 @@ def _read(cursor: str, sort: str) -> tuple[Any, int]:
     try:
         value, key = _serializer(sort).loads(cursor)
     except BadData:
-        raise Invalid(
-            "Some fields are not valid.", errors={"cursor": ["Not a cursor of this list and order."]}
-        ) from None
-    return datetime.fromisoformat(value["moment"]) if isinstance(value, dict) else value, key
+        message = "Not a cursor of this list with this order and these filters."
+        raise Invalid("Some fields are not valid.", errors={"cursor": [message]}) from None
+    if isinstance(value, dict):
+        ((kind, text),) = value.items()
+        value = PARSERS[kind](text)
+    return value, key
