@@ -2,14 +2,14 @@
 
 import pytest
 
-from tests.books.factories import book
 from tests.support.clients import Client, problem
+from tests.support.factories import note
 
 
 @pytest.fixture
 def location(ada: Client) -> str:
-    """The path of a book."""
-    return f"/books/{ada.post('/books', json=book()).json['id']}"
+    """The path of a note."""
+    return f"/notes/{ada.post('/notes', json=note()).json['id']}"
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
@@ -20,7 +20,7 @@ def test_a_star_in_if_match_matches_an_object_that_exists(ada: Client, location:
 
 
 def test_a_star_in_if_match_does_not_match_an_object_that_does_not_exist(ada: Client) -> None:
-    assert problem(ada.get("/books/1", headers={"If-Match": "*"}))[0] == 404
+    assert problem(ada.get("/notes/1", headers={"If-Match": "*"}))[0] == 404
 
 
 def test_a_star_in_if_match_allows_changes(ada: Client, location: str) -> None:

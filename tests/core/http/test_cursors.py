@@ -9,17 +9,16 @@ import pytest
 from flask import Flask
 
 from app.core.http import pagination
-from tests.support.clients import Client, book, isbn, problem
-
-CSV = b"title,author,isbn\nEmma,Jane Austen,9780141439587\n"
+from tests.support.clients import Client, problem
+from tests.support.factories import code, import_notes, note
 
 
 @pytest.fixture
 def reader(ada: Client) -> Client:
-    """A user who has three books and three jobs."""
+    """A user who has three notes and three jobs."""
     for number in range(3):
-        assert ada.post("/books", json=book(isbn=isbn(number), year=1815 + number)).status_code == 201
-        assert ada.import_csv(CSV).status_code == 202
+        assert ada.post("/notes", json=note(code=code(number), number=number)).status_code == 201
+        assert import_notes(ada).status_code == 202
     return ada
 
 
@@ -30,15 +29,15 @@ def first_cursor(client: Client, path: str) -> str:
 @pytest.mark.parametrize(
     ("source", "target"),
     [
-        ("/jobs?limit=1", "/books?limit=1&sort=-id"),
-        ("/books?limit=1&sort=-id", "/jobs?limit=1"),
-        ("/books?limit=1", "/books?limit=1&sort=-id"),
-        ("/books?limit=1", "/books?limit=1&sort=title"),
-        ("/books?limit=1", "/books?limit=1&q=Emma"),
-        ("/books?limit=1&q=Emma", "/books?limit=1"),
-        ("/books?limit=1&q=Emma", "/books?limit=1&q=emma"),
-        ("/books?limit=1&q=Emma", "/books?limit=1&author=Emma"),
-        ("/books?limit=1&year_min=1815", "/books?limit=1&year_min=1816"),
+        ("/jobs?limit=1", "/notes?limit=1&sort=-id"),
+        ("/notes?limit=1&sort=-id", "/jobs?limit=1"),
+        ("/notes?limit=1", "/notes?limit=1&sort=-id"),
+        ("/notes?limit=1", "/notes?limit=1&sort=title"),
+        ("/notes?limit=1", "/notes?limit=1&q=Milk"),
+        ("/notes?limit=1&q=Milk", "/notes?limit=1"),
+        ("/notes?limit=1&q=Milk", "/notes?limit=1&q=milk"),
+        ("/notes?limit=1&q=Milk", "/notes?limit=1&tag=Milk"),
+        ("/notes?limit=1&number_min=0", "/notes?limit=1&number_min=1"),
     ],
 )
 def test_a_cursor_of_another_list_order_or_filter_is_refused(reader: Client, source: str, target: str) -> None:
@@ -58,14 +57,14 @@ def test_a_cursor_of_another_list_order_or_filter_is_refused(reader: Client, sou
     ids=str,
 )
 def test_the_limit_may_change_and_the_default_order_may_be_named(reader: Client, query: dict[str, Any]) -> None:
-    cursor = first_cursor(reader, "/books?limit=1")
-    page = reader.get("/books", query_string=query | {"cursor": cursor})
-    assert (page.status_code, page.json["items"][0]["isbn"]) == (200, isbn(1))
+    cursor = first_cursor(reader, "/notes?limit=1")
+    page = reader.get("/notes", query_string=query | {"cursor": cursor})
+    assert (page.status_code, page.json["items"][0]["code"]) == (200, code(1))
 
 
 def test_the_order_of_the_filters_may_change(reader: Client) -> None:
-    cursor = first_cursor(reader, "/books?limit=1&q=Emma&year_min=1815")
-    assert reader.get(f"/books?year_min=1815&cursor={cursor}&q=Emma&limit=1").status_code == 200
+    cursor = first_cursor(reader, "/notes?limit=1&q=Milk&number_min=0")
+    assert reader.get(f"/notes?number_min=0&cursor={cursor}&q=Milk&limit=1").status_code == 200
 
 
 @pytest.mark.parametrize(

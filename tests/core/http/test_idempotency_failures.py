@@ -11,13 +11,13 @@ from sqlalchemy.exc import OperationalError
 from app.core.database import commit, db, db_now
 from app.core.http import idempotency
 from app.core.http.idempotency import LEASE, IdempotencyKey
-from tests.books.factories import book
 from tests.conftest import every_database
 from tests.support.clients import Client, problem
+from tests.support.factories import note
 
 
 def add(client: Client) -> Any:
-    return client.post("/books", json=book(), headers={"Idempotency-Key": "k"})
+    return client.post("/notes", json=note(), headers={"Idempotency-Key": "k"})
 
 
 def add_failing(client: Client, monkeypatch: pytest.MonkeyPatch, *commits: Callable[[], None]) -> None:
@@ -42,17 +42,17 @@ def commit_and_fail() -> None:
     fail()
 
 
-def books(client: Client) -> int:
-    return len(client.get("/books").json["items"])
+def notes(client: Client) -> int:
+    return len(client.get("/notes").json["items"])
 
 
 @every_database
 def test_the_next_try_after_a_failed_commit_does_the_work(ada: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     add_failing(ada, monkeypatch, fail, commit)
-    assert books(ada) == 0
+    assert notes(ada) == 0
     second = add(ada)
     assert (second.status_code, "Idempotent-Replayed" in second.headers) == (201, False)
-    assert books(ada) == 1
+    assert notes(ada) == 1
 
 
 @every_database
@@ -60,7 +60,7 @@ def test_a_commit_that_only_seems_to_fail_is_replayed(ada: Client, monkeypatch: 
     add_failing(ada, monkeypatch, commit_and_fail, commit)
     second = add(ada)
     assert (second.status_code, second.headers["Idempotent-Replayed"]) == (201, "true")
-    assert books(ada) == 1
+    assert notes(ada) == 1
 
 
 @every_database
@@ -80,7 +80,7 @@ def test_a_claim_that_cannot_be_released_says_when_to_come_back(
         db.session.execute(update(IdempotencyKey).values(claimed_at=db_now() - LEASE))
         commit()
     assert add(ada).status_code == 201
-    assert books(ada) == 1
+    assert notes(ada) == 1
 
 
 @pytest.mark.parametrize("database", ["postgresql", "mariadb"], indirect=True)  # SQLite has one writer at a time
@@ -105,4 +105,4 @@ def test_a_response_that_is_stored_at_the_last_moment_is_not_overwritten(
         patch.setattr(idempotency._Claim, "find", find_before_the_first_request_finishes)
         assert problem(add(ada))[0] == 409
     assert add(ada).data == b"first"
-    assert books(ada) == 0
+    assert notes(ada) == 0
