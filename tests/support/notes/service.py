@@ -47,7 +47,7 @@ def create(owner_id: int, **fields: Any) -> Note:
     """Add a note."""
     note = Note(owner_id=owner_id, **fields)
     db.session.add(note)
-    flush(or_else=Conflict(DUPLICATE))
+    flush({"uq_notes_owner_id_code": Conflict(DUPLICATE)})
     return note
 
 
@@ -67,7 +67,7 @@ def change(owner_id: int, note_id: int, matches: Callable[[str], bool], **fields
     note = _matching(owner_id, note_id, matches)
     for name, value in fields.items():
         setattr(note, name, value)
-    flush(or_else=Conflict(DUPLICATE))
+    flush({"uq_notes_owner_id_code": Conflict(DUPLICATE)})
     return note
 
 

@@ -89,7 +89,10 @@ def commit(tree: Path, files: dict[str, str], message: str) -> None:
 
 
 def test_settings_the_example_and_the_readme_name_the_same_variables_with_the_same_defaults() -> None:
-    read = {name.upper() for name in Settings.model_fields} - {"HONCHO_PROCESS_NAME", "RELEASE"}  # set by honcho and platforms
+    read = {name.upper() for name in Settings.model_fields} - {
+        "HONCHO_PROCESS_NAME",
+        "RELEASE",
+    }  # set by honcho and platforms
     documented = {row[0].strip("`"): row[-1].strip("`") for row in readme_table()}
     assert read == set(SHOWN) == set(documented)
     with_default = {name: str(DEFAULTS[name]) for name in read if has_default(name)}
@@ -111,7 +114,10 @@ def test_only_settings_read_the_environment() -> None:
     """One other module sets a variable, for Celery. None reads any."""
     sources = [*(ROOT / "app").rglob("*.py"), *(ROOT / "migrations").rglob("*.py"), ROOT / "gunicorn.conf.py"]
     found = {f"{path.relative_to(ROOT)}: {use}" for path in sources for use in uses_of_the_environment(path)}
-    assert found == {"app/core/broker/worker.py: os.environ['CELERY_BROKER_URL'] = ", "app/core/settings.py: BaseSettings"}
+    assert found == {
+        "app/core/broker/worker.py: os.environ['CELERY_BROKER_URL'] = ",
+        "app/core/settings.py: BaseSettings",
+    }
 
 
 def uses_of_the_environment(path: Path) -> list[str]:
