@@ -89,10 +89,8 @@ def commit(tree: Path, files: dict[str, str], message: str) -> None:
 
 
 def test_settings_the_example_and_the_readme_name_the_same_variables_with_the_same_defaults() -> None:
-    read = {name.upper() for name in Settings.model_fields} - {
-        "HONCHO_PROCESS_NAME",
-        "RELEASE",
-    }  # set by honcho and platforms
+    set_by_platforms = {"HONCHO_PROCESS_NAME", "RELEASE"}
+    read = {name.upper() for name in Settings.model_fields} - set_by_platforms
     documented = {row[0].strip("`"): row[-1].strip("`") for row in readme_table()}
     assert read == set(SHOWN) == set(documented)
     with_default = {name: str(DEFAULTS[name]) for name in read if has_default(name)}
