@@ -1,4 +1,4 @@
-"""New sessions: `POST /auth/login`, and who a token stands for."""
+"""`POST /auth/login`, and the tokens that it returns."""
 
 from datetime import timedelta
 from typing import Any
@@ -94,7 +94,7 @@ def test_a_missing_credential_is_named(anonymous: Client, field: str) -> None:
 
 @pytest.mark.parametrize("authorization", ["", "Bearer", "Bearer x", "Bearer a.b.c", "Basic YWRhOmFkYQ==", "Token x"])
 def test_a_request_without_a_token_gets_401_with_www_authenticate(anonymous: Client, authorization: str) -> None:
-    response = anonymous.get("/notes", headers={"Authorization": authorization} if authorization else {})
+    response = anonymous.get("/users/me", headers={"Authorization": authorization} if authorization else {})
     assert problem(response)[0] == 401
     assert response.headers["WWW-Authenticate"] == "Bearer"
 
@@ -106,7 +106,7 @@ def test_a_token_in_the_query_is_ignored(ada: Client, anonymous: Client) -> None
 def test_a_token_that_is_signed_with_another_key_is_refused(app: Flask, ada: Client) -> None:
     with app.app_context():
         claims = decode_token(ada.token or "")
-    forged = jwt.encode(claims, "another key, as long as a key has to be", algorithm="HS256")
+    forged = jwt.encode(claims, "another key of 32 characters or more", algorithm="HS256")
     unsigned = jwt.encode(claims, "", algorithm="none")
     for token in (forged, unsigned):
         assert Client(app, token).get("/users/me").status_code == 401

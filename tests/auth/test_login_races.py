@@ -1,4 +1,4 @@
-"""Logins that something overtakes while the password is being hashed."""
+"""Logins during which the account changes."""
 
 from collections.abc import Callable
 
@@ -11,20 +11,20 @@ from tests.conftest import every_database
 from tests.support.clients import Client
 from tests.support.factories import PASSWORD, log_in
 
-NEW = "a new password, and a better one"
+NEW = "another long password"
 
 
-def overtake(monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[], object]) -> None:
-    """Let something happen between the check of a login's password and the rest of the login."""
+def change_during_login(monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[], object]) -> None:
+    """Call `meanwhile` between the check of the password and the rest of the login."""
     verify = passwords.verify_password
 
-    def slowly(password: str, stored: str | None) -> bool:
+    def verify_then_change(password: str, stored: str | None) -> bool:
         correct = verify(password, stored)
         monkeypatch.setattr(service, "verify_password", verify)
         meanwhile()
         return correct
 
-    monkeypatch.setattr(service, "verify_password", slowly)
+    monkeypatch.setattr(service, "verify_password", verify_then_change)
 
 
 @pytest.mark.parametrize("database", ["postgresql", "mariadb"], indirect=True)
@@ -32,7 +32,7 @@ def test_a_login_fails_if_the_password_is_changed_meanwhile(
     app: Flask, ada: Client, anonymous: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     change = {"current_password": PASSWORD, "new_password": NEW}
-    overtake(monkeypatch, lambda: ada.post("/users/me/password", json=change))
+    change_during_login(monkeypatch, lambda: ada.post("/users/me/password", json=change))
     monkeypatch.setattr(service, "is_outdated", lambda _stored: True)
     answer = anonymous.post("/auth/login", json={"email": "ada@example.org", "password": PASSWORD})
     assert answer.status_code == 401
@@ -43,7 +43,7 @@ def test_a_login_fails_if_the_password_is_changed_meanwhile(
 def test_a_login_fails_if_the_account_is_deleted_meanwhile(
     ada: Client, anonymous: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    overtake(monkeypatch, lambda: ada.delete("/users/me", json={"current_password": PASSWORD}))
+    change_during_login(monkeypatch, lambda: ada.delete("/users/me", json={"current_password": PASSWORD}))
     answer = anonymous.post("/auth/login", json={"email": "ada@example.org", "password": PASSWORD})
     assert answer.status_code == 401
 

@@ -1,4 +1,4 @@
-"""A new password: `POST /users/me/password`."""
+"""`POST /users/me/password`."""
 
 from typing import Any
 

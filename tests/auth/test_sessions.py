@@ -1,4 +1,4 @@
-"""Sessions: refresh token rotation, what a stolen token is worth, logging out."""
+"""Sessions: refresh token rotation, reuse detection and logout."""
 
 from datetime import timedelta
 
@@ -12,7 +12,7 @@ from tests.support.clients import Client, at_once, problem
 from tests.support.factories import log_in
 
 
-def refreshed(client: Client) -> Client:
+def refresh(client: Client) -> Client:
     response = Client(client.app, client.refresh_token).post("/auth/refresh")
     assert response.status_code == 200, response.text
     return Client(client.app, response.json["access_token"], response.json["refresh_token"])
@@ -22,7 +22,7 @@ def refresh_status(client: Client) -> int:
     return int(Client(client.app, client.refresh_token).post("/auth/refresh").status_code)
 
 
-def end_sessions_in(app: Flask, time_left: timedelta) -> None:
+def set_time_left(app: Flask, time_left: timedelta) -> None:
     with app.app_context():
         db.session.execute(update(Session).values(expires_at=utcnow() + time_left))
         db.session.commit()
@@ -40,17 +40,17 @@ def test_a_refresh_token_is_exchanged_for_a_new_pair(ada: Client) -> None:
 
 
 def test_a_session_continues_over_several_refreshes(ada: Client) -> None:
-    assert refreshed(refreshed(refreshed(ada))).get("/users/me").status_code == 200
+    assert refresh(refresh(refresh(ada))).get("/users/me").status_code == 200
 
 
 def test_a_refresh_leaves_the_previous_access_token_valid(ada: Client) -> None:
-    refreshed(ada)
+    refresh(ada)
     assert ada.get("/users/me").status_code == 200
 
 
 @every_database
 def test_a_second_use_of_a_refresh_token_ends_its_session(ada: Client) -> None:
-    successor = refreshed(ada)
+    successor = refresh(ada)
     status, body = problem(Client(ada.app, ada.refresh_token).post("/auth/refresh"))
     assert status == 401
     assert "used before" in body["detail"]
@@ -61,10 +61,10 @@ def test_a_second_use_of_a_refresh_token_ends_its_session(ada: Client) -> None:
 
 def test_a_second_use_of_a_refresh_token_leaves_other_sessions_alone(app: Flask, ada: Client, bob: Client) -> None:
     phone = log_in(app, "ada@example.org")
-    refreshed(ada)
+    refresh(ada)
     assert refresh_status(ada) == 401
-    assert refreshed(phone).get("/users/me").status_code == 200
-    assert refreshed(bob).get("/users/me").status_code == 200
+    assert refresh(phone).get("/users/me").status_code == 200
+    assert refresh(bob).get("/users/me").status_code == 200
 
 
 @every_database
@@ -94,7 +94,7 @@ def test_a_logout_invalidates_access_and_refresh_token_immediately(ada: Client) 
 
 
 def test_a_logout_invalidates_every_pair_of_its_session(ada: Client) -> None:
-    successor = refreshed(ada)
+    successor = refresh(ada)
     successor.post("/auth/logout")
     assert ada.get("/users/me").status_code == 401
     assert refresh_status(successor) == 401
@@ -107,14 +107,14 @@ def test_a_second_logout_gets_401(ada: Client) -> None:
 
 @every_database
 def test_an_expired_session_invalidates_both_tokens(app: Flask, ada: Client) -> None:
-    end_sessions_in(app, timedelta(seconds=-1))
+    set_time_left(app, timedelta(seconds=-1))
     assert ada.get("/users/me").status_code == 401
     assert refresh_status(ada) == 401
 
 
 def test_a_refresh_extends_its_session(app: Flask, ada: Client) -> None:
-    end_sessions_in(app, timedelta(minutes=1))
-    refreshed(ada)
+    set_time_left(app, timedelta(minutes=1))
+    refresh(ada)
     with app.app_context():
         expires_at = db.session.scalar(db.select(Session.expires_at))
     assert expires_at is not None

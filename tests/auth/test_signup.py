@@ -1,4 +1,4 @@
-"""New accounts: `POST /auth/signup`."""
+"""`POST /auth/signup`."""
 
 from typing import Any
 
@@ -7,11 +7,7 @@ from flask import Flask
 
 from tests.conftest import every_database
 from tests.support.clients import Client, at_once, problem
-from tests.support.factories import PASSWORD, log_in, sign_up
-
-
-def account(**fields: Any) -> dict[str, Any]:
-    return {"email": "ada@example.org", "password": PASSWORD, "name": "Ada"} | fields
+from tests.support.factories import account, log_in, sign_up
 
 
 @every_database

@@ -1,4 +1,4 @@
-"""Tokens that are not ours, not valid any more, or not meant for this: 401, and the sender learns no more."""
+"""Forged, expired and misused tokens: 401 without details."""
 
 import base64
 import json
@@ -18,8 +18,8 @@ PAST = 1_700_000_000
 
 CLAIMS: dict[str, Callable[[Claims], Claims]] = {
     "expired": lambda claims: claims | {"exp": PAST},
-    "without an end": lambda claims: without(claims, "exp"),
-    "with an end in words": lambda claims: claims | {"exp": "tomorrow"},
+    "without an expiry": lambda claims: without(claims, "exp"),
+    "with an expiry in words": lambda claims: claims | {"exp": "tomorrow"},
     "not valid yet": lambda claims: claims | {"nbf": 9_999_999_999},
     "without a session": lambda claims: without(claims, "sid"),
     "with a session that is null": lambda claims: claims | {"sid": None},
@@ -67,7 +67,7 @@ def claims_of(token: str | None) -> Claims:
     return jwt.decode(token or "", options={"verify_signature": False})
 
 
-def assert_nobody(app: Flask, token: str, path: str = "/users/me", method: str = "GET") -> None:
+def assert_unauthenticated(app: Flask, token: str, path: str = "/users/me", method: str = "GET") -> None:
     response = Client(app, token).open(method, path)
     assert problem(response)[0] == 401
     assert response.headers["WWW-Authenticate"].startswith("Bearer")
@@ -84,18 +84,18 @@ def test_a_token_with_invalid_claims_is_refused(app: Flask, ada: Client, change:
     account = {"email": "bob@example.org", "password": PASSWORD, "name": "Bob"}
     assert ada.post("/auth/signup", json=account).status_code == 201
     claims = change(claims_of(ada.token))
-    # PyJWT would not write some of these.
+    # PyJWT refuses to encode some of these.
     signed = jwt.api_jws.encode(json.dumps(claims).encode(), app.config["SECRET_KEY"], "HS256")
-    assert_nobody(app, signed)
+    assert_unauthenticated(app, signed)
     assert ada.get("/users/me").status_code == 200
 
 
 def test_a_token_of_another_key_or_algorithm_is_refused(app: Flask, ada: Client) -> None:
-    claims, ours = claims_of(ada.token), app.config["SECRET_KEY"]
+    claims, key = claims_of(ada.token), app.config["SECRET_KEY"]
     header, payload, signature = (ada.token or "").split(".")
     for forged in [
         jwt.encode(claims, "x" * 64, "HS256"),
-        jwt.encode(claims, ours, "HS384"),
+        jwt.encode(claims, key, "HS384"),
         jwt.encode(claims, "", "none"),
         f"{encoded({'alg': 'none', 'typ': 'JWT'})}.{payload}.{signature}",
         f"{encoded({'alg': 'None'})}.{payload}.",
@@ -104,7 +104,7 @@ def test_a_token_of_another_key_or_algorithm_is_refused(app: Flask, ada: Client)
         f"{header}.{encoded(claims | {'sub': '1'})}.{signature}",
         f"{header}.{payload}.{signature[::-1]}",
     ]:
-        assert_nobody(app, forged)
+        assert_unauthenticated(app, forged)
 
 
 @pytest.mark.parametrize("token", GARBAGE.values(), ids=GARBAGE)
@@ -120,8 +120,8 @@ def test_other_authorization_headers_are_refused(app: Flask, value: str) -> None
 
 @every_database
 def test_access_and_refresh_tokens_are_not_interchangeable(app: Flask, ada: Client) -> None:
-    assert_nobody(app, ada.refresh_token or "")
-    assert_nobody(app, ada.token or "", "/auth/refresh", "POST")
+    assert_unauthenticated(app, ada.refresh_token or "")
+    assert_unauthenticated(app, ada.token or "", "/auth/refresh", "POST")
 
 
 @every_database
@@ -129,4 +129,4 @@ def test_access_and_refresh_tokens_are_not_interchangeable(app: Flask, ada: Clie
 def test_a_refresh_token_with_another_id_is_refused(app: Flask, ada: Client, jti: Any) -> None:
     claims = claims_of(ada.refresh_token) | {"jti": jti}
     signed = jwt.api_jws.encode(json.dumps(claims).encode(), app.config["SECRET_KEY"], "HS256")
-    assert_nobody(app, signed, "/auth/refresh", "POST")
+    assert_unauthenticated(app, signed, "/auth/refresh", "POST")

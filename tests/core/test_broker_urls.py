@@ -38,11 +38,11 @@ def test_the_embedded_brokers_path_becomes_absolute() -> None:
     ],
 )
 def test_an_invalid_broker_url_is_refused_without_repeating_it(url: str) -> None:
-    with pytest.raises(ValueError, match="cannot be read") as refused:
+    with pytest.raises(ValueError, match="cannot be read") as raised:
         broker_url(url)
-    assert "hunter" not in str(refused.value)
+    assert "hunter" not in str(raised.value)
 
 
 @pytest.mark.parametrize("url", ["smtp://localhost:1025", "smtps://user:p%40w@mail.example.org"])
-def test_a_mail_url_is_handed_on_as_it_is(url: str) -> None:
+def test_a_mail_url_is_passed_unchanged(url: str) -> None:
     assert service_url(url, "smtp", "smtps") == url

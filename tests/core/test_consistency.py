@@ -1,4 +1,4 @@
-"""What is written in more than one place says the same in each."""
+"""Files that repeat the same facts agree."""
 
 import re
 import secrets
@@ -9,7 +9,7 @@ from pydantic_core import PydanticUndefined
 from app.core.settings import InvalidSettings, Settings, load_settings
 from tests.support.environment import ROOT
 
-# What the service promises to read. The platform's own names of a release come on top, and nobody sets them by hand.
+# The documented variables. The platform's names of the release are not among them: users do not set them.
 VARIABLES = {
     "DATABASE_URL",
     "BROKER_URL",
@@ -32,7 +32,7 @@ ACTIVE = {found[2]: found[3] for line in EXAMPLE if (found := LINE.fullmatch(lin
 
 
 def has_default(name: str) -> bool:
-    """Whether a variable has a default that can be written down."""
+    """Whether a variable has a default with a textual form."""
     return DEFAULTS[name] not in (PydanticUndefined, None, ())
 
 

@@ -1,29 +1,12 @@
 """Settings: valid and invalid environments."""
 
 import secrets
-from collections.abc import Callable
 
 import pytest
 from pydantic import ValidationError
 
-from app.core.settings import InvalidSettings, Settings, load_settings
+from tests.core.conftest import DEFAULTS, RELEASES, REQUIRED, Load, error_message, errors_in
 
-REQUIRED = {
-    "DATABASE_URL": "postgresql://user:hunter2@db.example.org/barah",
-    "BROKER_URL": "amqp://user:hunter2@mq.example.org//",
-    "SECRET_KEY": "8f2b6d1a9c3e7045f1d2c3b4a5968778",
-}
-DEFAULTS = {
-    "PORT": 5000,
-    "WEB_CONCURRENCY": 2,
-    "WEB_THREADS": 4,
-    "WORKER_CONCURRENCY": 2,
-    "LOG_LEVEL": "INFO",
-    "LOG_FORMAT": "json",
-    "CORS_ORIGINS": (),
-    "PROXY_HOPS": 0,
-    "MAX_UPLOAD_BYTES": 16777216,
-}
 BOUNDS = {
     "PORT": (1, 65535),
     "WEB_CONCURRENCY": (1, 64),
@@ -32,38 +15,6 @@ BOUNDS = {
     "PROXY_HOPS": (0, 8),
     "MAX_UPLOAD_BYTES": (1024, 2**31 - 1),
 }
-RELEASES = ("HEROKU_RELEASE_VERSION", "HEROKU_BUILD_COMMIT", "HEROKU_SLUG_COMMIT", "GIT_REV")
-Load = Callable[..., Settings]
-
-
-@pytest.fixture
-def load(monkeypatch: pytest.MonkeyPatch) -> Load:
-    """Load the settings from an environment that is complete, but for these changes."""
-    for name in (*REQUIRED, *DEFAULTS, *RELEASES):
-        monkeypatch.delenv(name, raising=False)
-
-    def load(**changes: str | None) -> Settings:
-        for name, value in (REQUIRED | changes).items():
-            if value is None:
-                monkeypatch.delenv(name, raising=False)
-            else:
-                monkeypatch.setenv(name, value)
-        return load_settings()
-
-    return load
-
-
-def refusal(load: Load, **changes: str | None) -> str:
-    """The message of a start that must fail."""
-    with pytest.raises(InvalidSettings) as refused:
-        load(**changes)
-    return str(refused.value)
-
-
-def faults(message: str) -> dict[str, str]:
-    """What is said about each variable."""
-    lines = (line.strip() for line in message.splitlines()[1:-1])
-    return {name: reason for name, _, reason in (line.partition(" ") for line in lines)}
 
 
 @pytest.mark.parametrize(("name", "default"), DEFAULTS.items())
@@ -75,7 +26,7 @@ def test_an_optional_variable_has_its_default(load: Load, name: str, default: ob
 @pytest.mark.parametrize("name", REQUIRED)
 @pytest.mark.parametrize("value", [None, ""], ids=["unset", "empty"])
 def test_a_required_variable_must_be_set(load: Load, name: str, value: str | None) -> None:
-    assert faults(refusal(load, **{name: value})) == {name: "is required"}
+    assert errors_in(error_message(load, **{name: value})) == {name: "is required"}
 
 
 @pytest.mark.parametrize(("name", "bound"), [(name, bound) for name, ends in BOUNDS.items() for bound in ends])
@@ -88,7 +39,7 @@ def test_the_bounds_of_a_number_are_valid(load: Load, name: str, bound: int) -> 
     [(name, str(value)) for name, (low, high) in BOUNDS.items() for value in (low - 1, high + 1, "-1", "x", "2.5")],
 )
 def test_a_number_outside_its_bounds_is_refused(load: Load, name: str, value: str) -> None:
-    assert list(faults(refusal(load, **{name: value}))) == [name]
+    assert list(errors_in(error_message(load, **{name: value}))) == [name]
 
 
 @pytest.mark.parametrize(
@@ -103,13 +54,13 @@ def test_a_number_outside_its_bounds_is_refused(load: Load, name: str, value: st
     ],
 )
 def test_a_placeholder_is_refused_as_the_secret(load: Load, secret: str) -> None:
-    reason = faults(refusal(load, SECRET_KEY=secret))["SECRET_KEY"]
+    reason = errors_in(error_message(load, SECRET_KEY=secret))["SECRET_KEY"]
     assert reason == "is a placeholder; generate one with: openssl rand -hex 32"
 
 
 @pytest.mark.parametrize("secret", ["s3cr3t", "8f2b6d1a9c3e7045f1d2c3b4a596877", "ab" * 32, "012345678" * 5])
 def test_a_weak_secret_is_refused(load: Load, secret: str) -> None:
-    assert faults(refusal(load, SECRET_KEY=secret))["SECRET_KEY"].startswith("is weak")
+    assert errors_in(error_message(load, SECRET_KEY=secret))["SECRET_KEY"].startswith("is weak")
 
 
 def test_random_hex_is_a_valid_secret(load: Load) -> None:
@@ -118,7 +69,7 @@ def test_random_hex_is_a_valid_secret(load: Load) -> None:
 
 
 def test_all_invalid_variables_are_named_in_one_message(load: Load) -> None:
-    message = refusal(
+    message = error_message(
         load,
         DATABASE_URL=None,
         BROKER_URL="memory://",
@@ -133,7 +84,7 @@ def test_all_invalid_variables_are_named_in_one_message(load: Load) -> None:
         MAX_UPLOAD_BYTES="1",
     )
     free_text = {"CORS_ORIGINS"}
-    assert set(faults(message)) == (set(REQUIRED) | set(DEFAULTS)) - free_text
+    assert set(errors_in(message)) == (set(REQUIRED) | set(DEFAULTS)) - free_text
     assert ".env.example" in message.splitlines()[-1]
 
 
@@ -167,7 +118,7 @@ def test_the_log_level_is_case_insensitive(load: Load, value: str) -> None:
     ],
 )
 def test_an_unsupported_url_is_refused_with_the_supported_schemes(load: Load, name: str, value: str) -> None:
-    reason = faults(refusal(load, **{name: value}))[name]
+    reason = errors_in(error_message(load, **{name: value}))[name]
     assert reason.startswith("must begin with ")
     assert reason.count("://") >= 2
 

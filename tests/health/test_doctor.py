@@ -1,4 +1,4 @@
-"""`flask doctor`: what it refuses, and what it says to do about it."""
+"""`flask doctor`: its checks and their output."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -21,24 +21,24 @@ Doctor = Callable[..., tuple[int, dict[str, str]]]
 
 @pytest.fixture
 def doctor(app: Flask) -> Doctor:
-    """Run the doctor on the application; returns its exit code, and of each check the line."""
+    """Run the doctor. Return its exit code and the line of each check."""
 
     def run(*options: str) -> tuple[int, dict[str, str]]:
         result = app.test_cli_runner().invoke(args=["doctor", *options])
         lines = [line.split(maxsplit=2) for line in result.output.splitlines()]
-        return result.exit_code, {check: f"{verdict} {said}" for verdict, check, said in lines}
+        return result.exit_code, {check: f"{verdict} {text}" for verdict, check, text in lines}
 
     return run
 
 
-def live(app: Flask, worker: str = "one") -> None:
+def beat(app: Flask, worker: str = "one") -> None:
     with app.app_context():
         workers.beat(worker)
 
 
 @every_database
 def test_every_check_passes_with_a_live_worker(app: Flask, doctor: Doctor) -> None:
-    live(app)
+    beat(app)
     code, lines = doctor()
     assert code == 0, lines
     assert list(lines) == [
@@ -50,21 +50,21 @@ def test_every_check_passes_with_a_live_worker(app: Flask, doctor: Doctor) -> No
 
 @every_database
 def test_a_worker_without_recent_heartbeats_is_not_live(app: Flask, doctor: Doctor) -> None:
-    live(app)
-    live(app)  # the same one again
-    live(app, "two")
+    beat(app)
+    beat(app)  # the same worker
+    beat(app, "two")
     assert doctor()[1]["worker"] == "ok 2 live, of release unnamed"
     with app.app_context():
         db.session.execute(update(Heartbeat).values(seen_at=utcnow() - timedelta(seconds=21)))
         db.session.commit()
     code, lines = doctor()
     assert (code, lines["worker"].split()[0]) == (1, "FAIL")
-    live(app)
+    beat(app)
     assert doctor()[0] == 0
 
 
 def test_heartbeats_of_stopped_workers_are_pruned(app: Flask, doctor: Doctor) -> None:
-    live(app)
+    beat(app)
     with app.app_context():
         db.session.add(Heartbeat(worker="old", release="v1", seen_at=utcnow() - timedelta(hours=25)))
         db.session.add(Heartbeat(worker="of today", release="v1", seen_at=utcnow() - timedelta(hours=23)))
@@ -76,7 +76,7 @@ def test_heartbeats_of_stopped_workers_are_pruned(app: Flask, doctor: Doctor) ->
 def test_the_defaults_need_fewer_connections_than_the_smallest_plan_grants(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Twenty connections are what the smallest plan of Heroku's PostgreSQL grants."""
+    """The smallest plan of Heroku's PostgreSQL grants twenty connections."""
     for name, value in service_variables(f"sqlite:///{tmp_path}/a.db", f"sqla+sqlite:///{tmp_path}/b.db").items():
         monkeypatch.setenv(name, str(value))
     for name in ("WEB_CONCURRENCY", "WEB_THREADS", "WORKER_CONCURRENCY"):

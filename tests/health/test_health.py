@@ -1,4 +1,4 @@
-"""What platforms look at: `/healthz` and `/readyz`."""
+"""`/healthz` and `/readyz`."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,13 +17,13 @@ from tests.conftest import every_database, make_settings
 from tests.support.clients import Client, problem
 from tests.support.services import new_broker, new_database
 
-NO_DATABASE = "postgresql://nobody@127.0.0.1:1/none"  # nobody listens on port 1
+NO_DATABASE = "postgresql://nobody@127.0.0.1:1/none"  # no process listens on port 1
 NO_BROKER = "amqp://127.0.0.1:1//"
 
 
 @pytest.fixture
 def fresh(tmp_path: Path) -> Iterator[Callable[..., Client]]:
-    """Speak with an application of the test's own, whose database has no schema."""
+    """Create a client of a new application whose database has no schema."""
 
     def fresh(**settings: str) -> Client:
         urls = {"database_url": f"sqlite:///{tmp_path}/a.db", "broker_url": f"sqla+sqlite:///{tmp_path}/b.db"}
@@ -40,8 +40,8 @@ def fresh(tmp_path: Path) -> Iterator[Callable[..., Client]]:
 
 def checks(client: Client) -> tuple[int, dict[str, str]]:
     response = client.get("~/readyz")
-    well = all(check == "ok" for check in response.json["checks"].values())
-    assert response.json["status"] == ("ok" if well else "unavailable")
+    all_ok = all(check == "ok" for check in response.json["checks"].values())
+    assert response.json["status"] == ("ok" if all_ok else "unavailable")
     assert response.content_type == "application/json"
     return response.status_code, response.json["checks"]
 
@@ -112,21 +112,21 @@ def test_readyz_is_503_without_the_broker(fresh: Callable[..., Client]) -> None:
 
 
 def test_concurrent_readyz_requests_share_one_check(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each question would be a connection more. Fails, of eight who ask, with six questions when nobody shares."""
-    asked, answer = [], Event()
+    """Each check opens a connection."""
+    calls, resume = [], Event()
 
-    def ask() -> None:
-        asked.append("the broker")
-        answer.wait(10)
+    def check() -> None:
+        calls.append("broker")
+        resume.wait(10)
 
-    monkeypatch.setitem(service.CHECKS, "broker", ask)
-    with ThreadPoolExecutor(8) as visitors:
+    monkeypatch.setitem(service.CHECKS, "broker", check)
+    with ThreadPoolExecutor(8) as threads:
         try:
-            seen = list(visitors.map(lambda _: checks(Client(app)), range(8)))
+            seen = list(threads.map(lambda _: checks(Client(app)), range(8)))
         finally:
-            answer.set()
+            resume.set()
     assert seen == [(503, {"database": "ok", "migrations": "ok", "broker": "failing"})] * 8
-    assert asked == ["the broker"]
+    assert calls == ["broker"]
 
 
 @pytest.mark.parametrize("kind", ["rabbitmq", "redis"])

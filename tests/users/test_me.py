@@ -1,4 +1,4 @@
-"""One's own account: `/users/me`."""
+"""`/users/me`: the user's own account."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from flask import Flask
 
 from tests.conftest import every_database
 from tests.support.clients import Client, problem
-from tests.support.factories import PASSWORD, log_in, note, sign_up
+from tests.support.factories import PASSWORD, import_notes, log_in, note, sign_up
 
 
 def delete(client: Client, **fields: Any) -> Any:
@@ -83,10 +83,10 @@ def test_a_deleted_account_has_no_valid_tokens_or_password(app: Flask, ada: Clie
 def test_deleting_an_account_deletes_its_data_only(app: Flask, ada: Client, bob: Client) -> None:
     for user in (ada, bob):
         assert user.post("/notes", json=note()).status_code == 201
-        assert user.import_csv("title,author,isbn\n").status_code == 202
+        assert import_notes(user).status_code == 202
     delete(ada)
-    newcomer = sign_up(app, "ada@example.org")
-    assert newcomer.get("/notes").json["items"] == newcomer.get("/jobs").json["items"] == []
+    new_ada = sign_up(app, "ada@example.org")
+    assert new_ada.get("/notes").json["items"] == new_ada.get("/jobs").json["items"] == []
     assert len(bob.get("/notes").json["items"]) == len(bob.get("/jobs").json["items"]) == 1
 
 
