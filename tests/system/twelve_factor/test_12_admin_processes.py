@@ -33,7 +33,7 @@ from app.core.database import commit
 from app.jobs import service
 from app.users.models import User
 owner = db.session.scalar(db.select(User).where(User.email == "ada@example.org"))
-job = service.enqueue(owner.id, "books.import", b"title,author,isbn\\nEmma,Jane Austen,9780141439587\\n")
+job = service.enqueue("books.import", owner_id=owner.id, data=b"title,author,isbn\\nEmma,Jane Austen,9780141439587\\n")
 job.status, job.wake_at = "failed", None
 commit()
 print("job", job.id)
