@@ -4,6 +4,7 @@ Refresh tokens rotate: each can be used once. If one is used twice, it or its su
 (RFC 9700, section 4.14.2).
 """
 
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -23,6 +24,7 @@ from app.users.models import User
 
 ACCESS_LIFETIME = timedelta(minutes=15)
 SESSION_LIFETIME = timedelta(days=30)
+ID = re.compile("[0-9a-f]{32}")  # of sessions and refresh tokens
 # Built once, because it is executed on each request.
 LIVE_USER = (
     select(User.id, User.role)
@@ -99,11 +101,18 @@ def principal_of(claims: dict[str, Any]) -> Principal | None:
 
     Runs on each request, on a connection of its own, so that no transaction is open while a slow body is read.
     """
-    if "exp" not in claims or not isinstance(claims.get("sid"), str) or claims["type"] not in ("access", "refresh"):
+    if "exp" not in claims or claims["type"] not in ("access", "refresh") or not _is_id(claims.get("sid")):
+        return None
+    if claims["type"] == "refresh" and not _is_id(claims["jti"]):
         return None
     with read_connection(db.engine) as connection:
         user = connection.execute(LIVE_USER, {"session_id": claims["sid"], "now": utcnow()}).first()
     return Principal(user.id, claims["sid"], user.role) if user and claims["sub"] == str(user.id) else None
+
+
+def _is_id(value: Any) -> bool:
+    """Whether a claim has the form of our ids. A database may raise an error for other text, such as NUL."""
+    return isinstance(value, str) and ID.fullmatch(value) is not None
 
 
 @prunes("expired sessions")

@@ -1,4 +1,4 @@
-"""The request class: bodies with a limit that is enforced, and that never reach the disk."""
+"""The request class: bodies that are complete and bounded, and one form of the `Authorization` header."""
 
 from functools import cached_property
 from io import BytesIO
@@ -14,6 +14,13 @@ from app.core.errors import Malformed
 
 class Request(flask.Request):
     """A request whose body is either complete or an error."""
+
+    def __init__(self, environ: dict[str, Any], *args: Any, **options: Any) -> None:
+        """Write the scheme `Bearer` as flask-jwt-extended expects it. Schemes ignore case (RFC 9110, section 11.1)."""
+        scheme, _, token = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+        if scheme.lower() == "bearer":
+            environ["HTTP_AUTHORIZATION"] = f"Bearer {token}"
+        super().__init__(environ, *args, **options)
 
     @cached_property
     def stream(self) -> IO[bytes]:
