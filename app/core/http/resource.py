@@ -6,10 +6,11 @@ from typing import Any, ClassVar, TypeVar
 
 import flask_apispec
 import flask_restful
-from flask import Flask, Response
+from flask import Flask, Response, request
 from flask_apispec import FlaskApiSpec, MethodResource
 from werkzeug.routing import BaseConverter
 
+from app.core.errors import NotFound
 from app.core.http.operation import Operation, View, inner_function
 from app.core.security import USER, Guard
 
@@ -88,6 +89,7 @@ class Api(flask_restful.Api):
 
     def __init__(self, app: Flask, docs: FlaskApiSpec, prefix: str = "") -> None:
         app.url_map.converters["id"] = RowId
+        app.before_request(_refuse_encoded_slashes)
         super().__init__(app, prefix=prefix)
         self.docs = docs
 
@@ -102,6 +104,16 @@ class Api(flask_restful.Api):
             setattr(resource, method.lower(), _endpoint(view, resource))
         self.add_resource(resource, url, endpoint=resource.__name__)
         self.docs.register(resource, endpoint=resource.__name__)
+
+
+def _refuse_encoded_slashes() -> None:
+    """Answer 404 to a path with `%2F`, which does not separate segments (RFC 3986, section 2.2).
+
+    Servers decode the path, so that it looks like a separator. No id contains a slash.
+    """
+    path = request.environ.get("RAW_URI", "").partition("?")[0]
+    if "%2f" in path.lower():
+        raise NotFound("The path contains an encoded slash.")
 
 
 def _endpoint(view: View, resource: type[Resource]) -> View:
