@@ -37,7 +37,7 @@ def test_an_uncommitted_job_is_not_announced(
     request_import = notes.request_import
 
     def fail(*_: Any) -> None:
-        raise OperationalError("COMMIT", {}, Exception("the server has gone away"))
+        raise OperationalError("COMMIT", {}, Exception("the server has gone away"), connection_invalidated=True)
 
     def request_and_fail(*arguments: Any) -> Job:
         job = request_import(*arguments)

@@ -170,7 +170,10 @@ def test_the_sweeper_survives_errors_and_sleeps_irregularly(
         """The worker has stopped."""
 
     def fail() -> int:
-        faults = [OperationalError("SELECT", {}, Exception("no route")), AttributeError("a driver's bug")]
+        faults = [
+            OperationalError("SELECT", {}, Exception("no route"), connection_invalidated=True),
+            AttributeError("a driver's bug"),
+        ]
         raise faults[len(pauses) % 2]
 
     def pause(seconds: float) -> None:

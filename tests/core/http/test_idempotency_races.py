@@ -140,7 +140,7 @@ def test_a_slow_request_that_fails_leaves_its_successors_key(
         make_older(app, LEASE)
         quick = upload(ada)
 
-        def fail(*_: Any) -> None:
+        def fail(*_: Any, **__: Any) -> None:
             raise Conflict("Too late.")
 
         monkeypatch.setattr(jobs, "enqueue", fail)
