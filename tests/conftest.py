@@ -10,6 +10,7 @@ import flask_migrate
 import pytest
 from argon2 import PasswordHasher
 from flask import Flask
+from hypothesis import settings as hypothesis_settings
 from pydantic import SecretStr
 from sqlalchemy import delete, select
 
@@ -32,6 +33,10 @@ DATABASE = os.environ.get("TEST_DATABASE", "sqlite")
 BROKER = os.environ.get("TEST_BROKER", "embedded")
 PublisherAt = Callable[[str], Publisher]
 every_database = pytest.mark.parametrize("database", DATABASES, indirect=True)
+
+
+hypothesis_settings.register_profile("tests", max_examples=50, deadline=None, database=None)
+hypothesis_settings.load_profile("tests")
 
 
 def make_settings(database_url: str, broker_url: str, **values: object) -> Settings:

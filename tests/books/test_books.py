@@ -1,13 +1,12 @@
-"""The shelf: `/books`."""
+"""`/books`: create, read, update and delete."""
 
 from typing import Any
 
 import pytest
-from flask import Flask
 
 from tests.books.factories import book, isbn
 from tests.conftest import every_database
-from tests.support.clients import Client, at_once, problem
+from tests.support.clients import Client, problem
 
 ABSENT = 2**53
 
@@ -73,7 +72,7 @@ def test_an_isbn_is_stored_as_isbn_13(ada: Client, given: str, stored: str) -> N
         ("author", "x" * 1001),
         ("isbn", "9780141439588"),
         ("isbn", "0141439581"),
-        ("isbn", "4006381333931"),  # an EAN, and no book's
+        ("isbn", "4006381333931"),  # an EAN of another product
         ("isbn", "x"),
         ("isbn", 9780141439587),
         ("year", -3001),
@@ -88,8 +87,8 @@ def test_an_isbn_is_stored_as_isbn_13(ada: Client, given: str, stored: str) -> N
     ],
 )
 def test_an_invalid_field_is_named(ada: Client, field: str, value: Any) -> None:
-    added = add(ada, isbn=isbn(1))
-    for response in (ada.post("/books", json=book(**{field: value})), ada.patch(added, json={field: value})):
+    path = add(ada, isbn=isbn(1))
+    for response in (ada.post("/books", json=book(**{field: value})), ada.patch(path, json={field: value})):
         status, body = problem(response)
         assert status == 422
         assert list(body["errors"]) == [field]
@@ -105,73 +104,46 @@ def test_the_bounds_are_inclusive(ada: Client, fields: dict[str, Any]) -> None:
 
 
 @every_database
-def test_a_duplicate_isbn_gets_409(ada: Client) -> None:
-    add(ada, isbn="978-0-14-143958-7")
-    assert problem(ada.post("/books", json=book(isbn="0141439580", title="Another")))[0] == 409
-    assert [item["title"] for item in ada.get("/books").json["items"]] == ["Emma"]
-
-
-@every_database
-def test_one_of_two_concurrent_creations_with_one_isbn_gets_409(app: Flask, ada: Client) -> None:
-    responses = at_once(lambda: Client(app, ada.token).post("/books", json=book()))
-    assert sorted(response.status_code for response in responses) == [201, 409]
-
-
-@every_database
-def test_two_users_can_have_the_same_isbn(ada: Client, bob: Client) -> None:
-    add(ada)
-    add(bob)
-
-
-@every_database
 def test_a_partial_update_leaves_the_other_fields_alone(ada: Client) -> None:
-    added = add(ada)
-    before = ada.get(added).json
-    changed = ada.patch(added, json={"title": "Persuasion"})
+    path = add(ada)
+    before = ada.get(path).json
+    changed = ada.patch(path, json={"title": "Persuasion"})
     assert changed.status_code == 200
     assert changed.json["updated_at"] > before["updated_at"]
     assert changed.json == before | {"title": "Persuasion", "updated_at": changed.json["updated_at"]}
-    assert ada.get(added).json == changed.json
+    assert ada.get(path).json == changed.json
 
 
 @every_database
 def test_all_fields_can_be_updated_together(ada: Client) -> None:
-    added = add(ada)
+    path = add(ada)
     fields = {"title": "T", "author": "A", "isbn": isbn(1), "year": 1, "language": "fr"}
-    assert ada.patch(added, json=fields).json.items() >= fields.items()
+    assert ada.patch(path, json=fields).json.items() >= fields.items()
 
 
 @every_database
 def test_year_and_language_can_be_cleared(ada: Client) -> None:
-    added = add(ada, year=1815, language="eng")
-    changed = ada.patch(added, json={"year": None, "language": None}).json
+    path = add(ada, year=1815, language="eng")
+    changed = ada.patch(path, json={"year": None, "language": None}).json
     assert (changed["year"], changed["language"]) == (None, None)
 
 
 def test_an_update_without_changes_keeps_the_etag(ada: Client) -> None:
-    added = add(ada)
-    before = ada.get(added)
+    path = add(ada)
+    before = ada.get(path)
     for changes in ({}, {"title": before.json["title"]}):
-        response = ada.patch(added, json=changes)
+        response = ada.patch(path, json=changes)
         assert (response.status_code, response.json) == (200, before.json)
         assert response.headers["ETag"] == before.headers["ETag"]
 
 
 @every_database
-def test_an_update_to_a_duplicate_isbn_gets_409(ada: Client) -> None:
-    add(ada, isbn=isbn(1))
-    added = add(ada, isbn=isbn(2))
-    assert problem(ada.patch(added, json={"isbn": isbn(1), "title": "Another"}))[0] == 409
-    assert ada.get(added).json.items() >= book(isbn=isbn(2)).items()
-
-
-@every_database
 def test_a_deleted_book_is_gone_and_its_isbn_can_be_reused(ada: Client) -> None:
-    added = add(ada)
-    response = ada.delete(added)
+    path = add(ada)
+    response = ada.delete(path)
     assert (response.status_code, response.data) == (204, b"")
-    assert ada.get(added).status_code == ada.delete(added).status_code == 404
-    assert add(ada) != added
+    assert ada.get(path).status_code == ada.delete(path).status_code == 404
+    assert add(ada) != path
 
 
 @pytest.mark.parametrize("book_id", ["0", "01", "-1", "x", "1.5", "9" * 18, "9" * 19, "٣"])
@@ -182,20 +154,12 @@ def test_an_unknown_id_gets_404(ada: Client, book_id: str) -> None:
 @every_database
 @pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
 def test_another_users_book_gets_the_404_of_an_unknown_id(ada: Client, bob: Client, method: str) -> None:
-    added = add(ada)
+    path = add(ada)
     body = {"json": {"title": "Mine"}} if method == "PATCH" else {}
-    theirs = problem(bob.open(method, added, **body))
+    theirs = problem(bob.open(method, path, **body))
     assert theirs == problem(bob.open(method, f"/books/{ABSENT}", **body))
     assert theirs[0] == 404
-    assert ada.get(added).json["title"] == "Emma"
-
-
-@pytest.mark.parametrize("header", ["If-Match", "If-None-Match"])
-def test_another_users_book_gets_404_whatever_the_entity_tag(ada: Client, bob: Client, header: str) -> None:
-    added = add(ada)
-    for tag in (ada.get(added).headers["ETag"], '"other"', "*"):
-        assert problem(bob.get(added, headers={header: tag}))[0] == 404
-        assert problem(bob.delete(added, headers={header: tag}))[0] == 404
+    assert ada.get(path).json["title"] == "Emma"
 
 
 @pytest.mark.parametrize(
@@ -216,61 +180,18 @@ def test_books_require_a_token(anonymous: Client, method: str, path: str) -> Non
 
 @every_database
 def test_an_unchanged_book_gets_304(ada: Client) -> None:
-    added = add(ada)
-    etag = ada.get(added).headers["ETag"]
+    path = add(ada)
+    etag = ada.get(path).headers["ETag"]
     for tags in (etag, f"W/{etag}", f'"other", {etag}', "*"):
-        response = ada.get(added, headers={"If-None-Match": tags})
+        response = ada.get(path, headers={"If-None-Match": tags})
         assert (response.status_code, response.data) == (304, b"")
         assert response.headers["ETag"] == etag
 
 
 @every_database
-def test_a_changed_book_is_sent_in_full(ada: Client) -> None:
-    added = add(ada)
-    etag = ada.get(added).headers["ETag"]
-    changed = ada.patch(added, json={"title": "Persuasion"})
-    assert changed.headers["ETag"] != etag
-    response = ada.get(added, headers={"If-None-Match": etag})
-    assert (response.status_code, response.json) == (200, changed.json)
-    assert response.headers["ETag"] == changed.headers["ETag"]
-
-
-@every_database
 def test_an_update_with_a_stale_if_match_gets_412(ada: Client) -> None:
-    added = add(ada)
-    seen = ada.get(added).headers["ETag"]
-    assert ada.patch(added, json={"title": "First"}, headers={"If-Match": seen}).status_code == 200
-    assert problem(ada.patch(added, json={"title": "Second"}, headers={"If-Match": seen}))[0] == 412
-    assert ada.get(added).json["title"] == "First"
-
-
-@every_database
-def test_one_of_several_concurrent_updates_with_one_if_match_succeeds(app: Flask, ada: Client) -> None:
-    added = add(ada)
-    headers = {"If-Match": ada.get(added).headers["ETag"]}
-    responses = at_once(
-        lambda: Client(app, ada.token).patch(added, json={"title": "x", "year": None}, headers=headers), times=3
-    )
-    assert sorted(response.status_code for response in responses) == [200, 412, 412]
-
-
-@every_database
-def test_a_deletion_with_a_stale_if_match_gets_412(ada: Client) -> None:
-    added = add(ada)
-    seen = ada.get(added).headers["ETag"]
-    now = ada.patch(added, json={"title": "Persuasion"}).headers["ETag"]
-    assert problem(ada.delete(added, headers={"If-Match": seen}))[0] == 412
-    assert ada.delete(added, headers={"If-Match": f"{seen}, {now}"}).status_code == 204
-
-
-def test_if_match_star_matches_any_state(ada: Client) -> None:
-    added = add(ada)
-    assert ada.patch(added, json={"title": "Persuasion"}, headers={"If-Match": "*"}).status_code == 200
-    assert ada.delete(added, headers={"If-Match": "*"}).status_code == 204
-    assert ada.delete(added, headers={"If-Match": "*"}).status_code == 404
-
-
-def test_a_weak_entity_tag_never_matches_if_match(ada: Client) -> None:
-    added = add(ada)
-    weak = {"If-Match": f"W/{ada.get(added).headers['ETag']}"}
-    assert problem(ada.patch(added, json={"title": "Persuasion"}, headers=weak))[0] == 412
+    path = add(ada)
+    seen = ada.get(path).headers["ETag"]
+    assert ada.patch(path, json={"title": "First"}, headers={"If-Match": seen}).status_code == 200
+    assert problem(ada.patch(path, json={"title": "Second"}, headers={"If-Match": seen}))[0] == 412
+    assert ada.get(path).json["title"] == "First"

@@ -3,14 +3,11 @@
 import csv
 import io
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from flask import Flask
 
-from app.books.models import Book
-from app.core.database import db
-from tests.books.factories import book, isbn
+from tests.books.factories import book, create_books, import_csv, isbn, list_books
 from tests.conftest import every_database
 from tests.support.clients import Client
 from tests.support.factories import sign_up
@@ -18,15 +15,10 @@ from tests.support.factories import sign_up
 COLUMNS = ["title", "author", "isbn", "year", "language"]
 
 
-def exported(client: Client) -> list[list[str]]:
+def export(client: Client) -> list[list[str]]:
     response = client.get("/books/export")
     assert response.status_code == 200
     return list(csv.reader(io.StringIO(response.text, newline=""), strict=True))
-
-
-def shelf(client: Client) -> list[dict[str, Any]]:
-    items = client.get("/books?limit=100").json["items"]
-    return [{name: item[name] for name in COLUMNS} for item in items]
 
 
 def test_an_export_without_books_is_a_header(ada: Client) -> None:
@@ -42,12 +34,12 @@ def test_an_export_contains_the_users_own_books_oldest_first(ada: Client, bob: C
     bob.post("/books", json=book(title="Bob's"))
     for number, title in enumerate(["b", "a"]):
         ada.post("/books", json=book(title=title, isbn=isbn(number)))
-    assert [row[0] for row in exported(ada)] == ["title", "b", "a"]
+    assert [row[0] for row in export(ada)] == ["title", "b", "a"]
 
 
 def test_a_missing_value_is_exported_as_an_empty_cell(ada: Client) -> None:
     ada.post("/books", json={"title": "Emma", "author": "Jane Austen", "isbn": isbn(1)})
-    assert exported(ada)[1:] == [["Emma", "Jane Austen", isbn(1), "", ""]]
+    assert export(ada)[1:] == [["Emma", "Jane Austen", isbn(1), "", ""]]
 
 
 @every_database
@@ -60,21 +52,18 @@ def test_an_export_can_be_imported_unchanged(app: Flask, ada: Client, run_jobs: 
     file = ada.get("/books/export").data
     eve = sign_up(app, "eve@example.org")
     for client, outcome in ((eve, "created"), (ada, "unchanged")):
-        location = client.import_csv(file).headers["Location"]
+        location = import_csv(client, file).headers["Location"]
         run_jobs()
         assert client.open("GET", f"~{location}").json["result"][outcome] == len(titles)
-    assert shelf(eve) == shelf(ada)
-    assert [item["title"] for item in shelf(ada)] == titles
+    assert list_books(eve) == list_books(ada)
+    assert [item["title"] for item in list_books(ada)] == titles
 
 
 @every_database
 @pytest.mark.parametrize("size", [1000, 2001])
-def test_an_export_of_several_batches_is_complete(app: Flask, ada: Client, size: int) -> None:
-    owner_id = ada.get("/users/me").json["id"]
-    with app.app_context():
-        db.session.add_all(Book(owner_id=owner_id, **book(isbn=isbn(number))) for number in range(size))
-        db.session.commit()
-    assert [row[2] for row in exported(ada)[1:]] == [isbn(number) for number in range(size)]
+def test_an_export_of_several_batches_is_complete(ada: Client, size: int) -> None:
+    create_books(ada, ({} for _ in range(size)))
+    assert [row[2] for row in export(ada)[1:]] == [isbn(number) for number in range(size)]
 
 
 def test_an_export_is_streamed(ada: Client) -> None:
