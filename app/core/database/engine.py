@@ -60,6 +60,7 @@ def prepare_engine(engine: Engine) -> None:
 
     On SQLite that means: transactions, foreign keys, and readers beside one writer.
     """
+    event.listen(engine, "before_cursor_execute", _note_write)
     if engine.dialect.name == "mysql":
         event.listen(engine, "connect", _set_tcp_timeouts)
     if engine.dialect.name in SESSION_TIMEOUTS:
@@ -88,6 +89,22 @@ def expect_reads() -> None:
     and the request fails with 503.
     """
     g.expects_reads = True
+
+
+def has_written() -> bool:
+    """Whether the current transaction has written, or may have: text is not analysed."""
+    return not has_app_context() or bool(g.get("has_written", False))
+
+
+def forget_writes() -> None:
+    """Start a transaction that has written nothing."""
+    if has_app_context():
+        g.has_written = False
+
+
+def _note_write(_c: Connection, _cursor: Any, _statement: str, _parameters: Any, context: Any, _many: bool) -> None:
+    if has_app_context() and (context.is_crud or context.isddl or context.is_text):
+        g.has_written = True
 
 
 def _execute(statement: str, connection: Any, _record: Any) -> None:

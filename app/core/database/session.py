@@ -8,7 +8,8 @@ from sqlalchemy import CursorResult, UpdateBase
 from sqlalchemy.exc import DBAPIError
 
 from app.core.database.base import db
-from app.core.database.errors import violated_constraint
+from app.core.database.engine import forget_writes, has_written
+from app.core.database.errors import is_transient, violated_constraint
 from app.core.errors import AppError
 
 
@@ -47,15 +48,30 @@ def after_commit(effect: Callable[[], None]) -> None:
 
 
 def commit() -> None:
-    """Commit, then run the effects registered by `after_commit`."""
-    db.session.commit()
+    """Commit, then run the effects registered by `after_commit`.
+
+    A lost connection is no error if the transaction has only read: nothing is lost.
+    """
+    try:
+        db.session.commit()
+    except DBAPIError as error:
+        if has_written() or not is_transient(error):
+            raise
+        _discard()
+    forget_writes()
     for effect in db.session.info.pop("after_commit", []):
         effect()
 
 
 def rollback() -> None:
-    """Roll back, and drop the effects registered by `after_commit`. Discard a connection that the server has closed."""
+    """Roll back, and drop the effects registered by `after_commit`."""
     db.session.info.pop("after_commit", None)
+    _discard()
+
+
+def _discard() -> None:
+    """Roll back. Discard a connection that the server has closed."""
+    forget_writes()
     try:
         db.session.rollback()
     except DBAPIError:
