@@ -28,11 +28,11 @@ def test_no_answer_contains_a_password_hash(admin: Client) -> None:
     assert "argon2" not in admin.get("/users").text
 
 
-def test_a_user_gets_403_and_an_anonymous_client_401(ada: Client, anyone: Client) -> None:
+def test_a_user_gets_403_and_an_anonymous_client_401(ada: Client, anonymous: Client) -> None:
     assert ada.get("/users").status_code == 403
-    assert anyone.get("/users").status_code == 401
+    assert anonymous.get("/users").status_code == 401
 
 
-def test_openapi_documents_the_403(anyone: Client) -> None:
-    document = anyone.get("~/openapi.json").json
+def test_openapi_documents_the_403(anonymous: Client) -> None:
+    document = anonymous.get("~/openapi.json").json
     assert {"401", "403"} <= set(document["paths"]["/api/v1/users"]["get"]["responses"])
