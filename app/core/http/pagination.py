@@ -11,9 +11,9 @@ from uuid import UUID
 from flask import current_app, request
 from itsdangerous import BadData, URLSafeSerializer
 from marshmallow import fields, validate
-from sqlalchemy import Select, SQLColumnExpression, tuple_
+from sqlalchemy import Select, SQLColumnExpression
 
-from app.core.database import db
+from app.core.database import db, rows_after
 from app.core.errors import Invalid
 from app.core.http.fields import Integer, Schema, String
 
@@ -87,12 +87,9 @@ def paginate(
         Invalid: The cursor is not one of this list with this order and these filters.
     """
     order, descending = orders[sort.lstrip("-")], sort.startswith("-")
-    place = tuple_(order, key)
-    if cursor is not None:
-        after = _read(cursor, sort)
-        statement = statement.where(place < after if descending else place > after)
-    directions = [column.desc() if descending else column.asc() for column in (order, key)]
-    rows = db.session.execute(statement.add_columns(order, key).order_by(*directions).limit(limit + 1)).all()
+    place = None if cursor is None else _read(cursor, sort)
+    page = rows_after(statement, order, key, place, descending=descending).add_columns(order, key).limit(limit + 1)
+    rows = db.session.execute(page).all()
     more = len(rows) > limit
     rows = rows[:limit]
     return Page([row[0] for row in rows], _write(sort, rows[-1][1:]) if more else None)
