@@ -1,4 +1,4 @@
-"""Books: the feature to copy. A resource with pages, filters, entity tags, and work for a worker."""
+"""Books: the example of a feature. It has resources with pages, filters and entity tags, and a background job."""
 
 from app.books import tasks
 from app.books.resources import BookExport, BookImports, BookItem, BookList
@@ -8,7 +8,7 @@ __all__ = ["register", "tasks"]
 
 
 def register(api: Api) -> None:
-    """Add the resources; importing `tasks` made the worker know how to import."""
+    """Add the resources. The import of `tasks` has registered the job handler."""
     api.add(BookList, "/books")
     api.add(BookItem, "/books/<id:book_id>")
     api.add(BookExport, "/books/export")

@@ -9,7 +9,7 @@ NO_YEAR = -9999  # books without a year come before all others
 
 
 class Book(Timestamps, Base):
-    """A book on a user's shelf."""
+    """A book of a user."""
 
     __tablename__ = "books"
     __table_args__ = (
@@ -39,5 +39,5 @@ class Book(Timestamps, Base):
 
     @property
     def etag(self) -> str:
-        """An entity tag, quoted (RFC 9110, section 8.8.3): each change of the row makes a new one."""
+        """The entity tag (RFC 9110, section 8.8.3). It changes with each change of the row."""
         return f'"{self.version}"'

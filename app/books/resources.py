@@ -1,4 +1,4 @@
-"""`/books`: the user's shelf, and its way in and out as CSV."""
+"""`/books`: the user's books, CSV export and CSV import."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -41,7 +41,7 @@ class BookList(Resource):
     def get(self, **query: Any) -> Page[Book]:
         """List your books.
 
-        Follow `next_cursor`, or the `Link` header, until there is none. Books without a year sort before all others.
+        Follow `next_cursor` or the `Link` header to the next page. Books without a year sort before all others.
         """
         return service.find(principal().user_id, **query)
 
@@ -52,7 +52,7 @@ class BookList(Resource):
     def post(self, **fields: Any) -> tuple[Book, Headers]:
         """Add a book.
 
-        An ISBN that you already have answers 409.
+        If you already have a book with this ISBN, the response is 409.
         """
         book = service.create(principal().user_id, **fields)
         return book, {"Location": url_for(BookItem.endpoint, book_id=book.id), "ETag": book.etag}
@@ -62,13 +62,13 @@ class BookItem(Resource):
     """One of the user's books."""
 
     @marshal_with(BookSchema, code=200)
-    @doc(parameters=[IF_NONE_MATCH, IF_MATCH], responses={"304": {"description": "It is as `If-None-Match` says."}})
+    @doc(parameters=[IF_NONE_MATCH, IF_MATCH], responses={"304": {"description": "The book has not changed."}})
     @problems(412)
     def get(self, book_id: int) -> tuple[Book, Headers]:
         """Read a book.
 
-        The `ETag` names this state of it: send it back as `If-None-Match` to read only what is new, or as `If-Match`
-        to change only what you have seen.
+        The `ETag` identifies this version of the book. Send it as `If-None-Match` to read the book only if it has
+        changed, or as `If-Match` to change the book only if it has not.
         """
         book = service.get(principal().user_id, book_id)
         return book, {"ETag": book.etag}
@@ -80,7 +80,7 @@ class BookItem(Resource):
     def patch(self, book_id: int, **changes: Any) -> tuple[Book, Headers]:
         """Change a book.
 
-        With `If-Match`, only if it is still as that entity tag says: else 412.
+        With `If-Match`, the response is 412 if the book has another entity tag.
         """
         book = service.change(principal().user_id, book_id, if_match(), **changes)
         return book, {"ETag": book.etag}
@@ -91,21 +91,21 @@ class BookItem(Resource):
     def delete(self, book_id: int) -> None:
         """Delete a book.
 
-        With `If-Match`, only if it is still as that entity tag says: else 412.
+        With `If-Match`, the response is 412 if the book has another entity tag.
         """
         service.delete(principal().user_id, book_id, if_match())
 
 
 class BookExport(Resource):
-    """The way out."""
+    """CSV export."""
 
     @marshal_with(None, code=200)
     @doc(responses={"200": {"content": {"text/csv": {"schema": {"type": "string"}}}}})
     def get(self) -> Response:
         """Export all your books as CSV.
 
-        The file can be imported again. Cells are written as they are: a spreadsheet may take one that begins with `=`
-        for a formula.
+        The file can be imported again. Cells are not escaped: a spreadsheet may read one that begins with `=` as a
+        formula.
         """
         owner_id = principal().user_id
 
@@ -119,7 +119,7 @@ class BookExport(Resource):
 
 
 class BookImports(Resource):
-    """The way in."""
+    """CSV import."""
 
     @idempotent
     @use_kwargs(CsvFileSchema, location="csv")
@@ -128,11 +128,12 @@ class BookImports(Resource):
     def post(self, file: bytes) -> tuple[Job, Headers]:
         """Import books from CSV.
 
-        Send the file as the body, or as the field `file` of a form: UTF-8, whose first line names the columns `title`,
-        `author`, `isbn` and perhaps `year` and `language`, in any order. Books that you have are updated, by ISBN.
+        Send the file as the body, or as the field `file` of a form. It must be UTF-8. Its first line names the columns:
+        `title`, `author` and `isbn` are required, `year` and `language` are optional, and the order is free. A book
+        with an ISBN that you already have is updated.
 
-        The answer is a job: follow `Location` until its `status` is `succeeded`. Its `result` counts the books that
-        were `created`, `updated`, `unchanged` and `rejected`, and says why of the first 100 errors, with the line.
+        The response is a job. Poll `Location` until its `status` is `succeeded`. Its `result` counts the books that
+        were `created`, `updated`, `unchanged` and `rejected`, and lists the first 100 errors with their lines.
         """
         csv_files.check(file)
         job = service.request_import(principal().user_id, file)

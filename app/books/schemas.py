@@ -1,4 +1,4 @@
-"""Books, as clients see and send them."""
+"""Books in requests and responses."""
 
 from typing import Any
 
@@ -14,15 +14,15 @@ YEARS: Any = {"min": -3000, "max": 2100}
 
 
 class Isbn(String):
-    """An ISBN-10 or -13, with or without hyphens and spaces; kept as ISBN-13."""
+    """An ISBN-10 or ISBN-13, with or without hyphens and spaces. It is stored as ISBN-13."""
 
     def __init__(self, **options: Any) -> None:
-        example = {"example": "978-0-14-143951-8", "description": "ISBN-10 or ISBN-13; answered as ISBN-13."}
+        example = {"example": "978-0-14-143951-8", "description": "ISBN-10 or ISBN-13. Responses contain ISBN-13."}
         super().__init__(max=50, metadata=example, **options)
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
         text = super()._deserialize(value, *args, **kwargs)
-        self._validate(text)  # what was sent has the documented length, not only what it stands for
+        self._validate(text)  # the documented length is that of the input, with its hyphens
         try:
             return str(isbn.validate(text, convert=True))
         except InvalidChecksum:
@@ -32,7 +32,7 @@ class Isbn(String):
 
 
 class Language(String):
-    """A language code, as the book trade writes them."""
+    """A language code in the form of ISO 639 or BCP 47, such as eng or en-US."""
 
     def __init__(self, **options: Any) -> None:
         tag = validate.Regexp(
@@ -42,7 +42,7 @@ class Language(String):
 
 
 class BookChangesSchema(Schema):
-    """What may change of a book."""
+    """The fields of a book that can be changed."""
 
     title = String(min=1, max=500, metadata={"example": "Pride and Prejudice"})
     author = String(min=1, max=1000, metadata={"example": "Jane Austen"})
@@ -60,7 +60,7 @@ class NewBookSchema(BookChangesSchema):
 
 
 class BookRowSchema(NewBookSchema):
-    """A book in a CSV file, where everything is text."""
+    """A book in a row of a CSV file. All values are text."""
 
     year = Integer(**YEARS, allow_none=True, text=True)
 

@@ -1,4 +1,4 @@
-"""What users can do with their books."""
+"""Books: list, create, read, change, delete, import, export."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -14,7 +14,7 @@ from app.core.http import Page, paginate
 from app.jobs import service as jobs
 from app.jobs.models import Job
 
-Precondition = Callable[[str], bool]  # whether a book with this entity tag may be changed
+Precondition = Callable[[str], bool]  # takes the entity tag of the book; False answers 412
 
 ORDERS: dict[str, SQLColumnExpression[Any]] = {
     "id": Book.id,
@@ -22,7 +22,7 @@ ORDERS: dict[str, SQLColumnExpression[Any]] = {
     "year": Book.sort_year,
     "created_at": Book.created_at,
 }
-IMPORT = "books.import"  # the kind of job; `tasks` does it
+IMPORT = "books.import"  # the kind of job; its handler is in `tasks`
 UPSERTS = 3  # attempts at a batch while other transactions change the same books
 UNIQUE_ISBN = "uq_books_owner_id_isbn"
 DUPLICATE = "You already have a book with this ISBN."
@@ -40,7 +40,7 @@ def find(
     limit: int,
     cursor: str | None = None,
 ) -> Page[Book]:
-    """List the user's books, as far as they match all that is given."""
+    """List the user's books that match all filters."""
     books = select(Book).where(Book.owner_id == owner_id)
     if q:
         books = books.where(or_(Book.title.icontains(q, autoescape=True), Book.author.icontains(q, autoescape=True)))
@@ -59,7 +59,7 @@ def create(owner_id: int, **fields: Any) -> Book:
     """Add a book.
 
     Raises:
-        Conflict: the user already has this ISBN.
+        Conflict: The user already has a book with this ISBN.
     """
     book = Book(owner_id=owner_id, **fields)
     db.session.add(book)
@@ -68,29 +68,29 @@ def create(owner_id: int, **fields: Any) -> Book:
 
 
 def get(owner_id: int, book_id: int, *, for_update: bool = False) -> Book:
-    """Fetch a book, and keep others from changing it until the commit, if it is for an update.
+    """Fetch one of the user's books. With `for_update`, lock it until the commit.
 
     Raises:
-        NotFound: there is none, or it is somebody else's.
+        NotFound: The book does not exist, or belongs to another user.
     """
     statement = select(Book).where(Book.id == book_id, Book.owner_id == owner_id)
     if for_update:
         statement = statement.with_for_update().execution_options(populate_existing=True)
     book = db.session.scalar(statement)
     if book is None:
-        raise NotFound("There is no such book.")
+        raise NotFound("The book does not exist.")
     return book
 
 
 def change(owner_id: int, book_id: int, precondition: Precondition, **fields: Any) -> Book:
-    """Change a book that is still as the client has seen it.
+    """Change fields of a book.
 
     Raises:
-        NotFound: there is none, or it is somebody else's.
-        PreconditionFailed: it has changed meanwhile.
-        Conflict: the user already has another book with this ISBN.
+        NotFound: The book does not exist, or belongs to another user.
+        PreconditionFailed: The book has changed since the client read it.
+        Conflict: The user already has another book with this ISBN.
     """
-    book = _still_as_seen(owner_id, book_id, precondition)
+    book = _locked(owner_id, book_id, precondition)
     for name, value in fields.items():
         setattr(book, name, value)
     flush({UNIQUE_ISBN: Conflict(DUPLICATE)})
@@ -98,17 +98,17 @@ def change(owner_id: int, book_id: int, precondition: Precondition, **fields: An
 
 
 def delete(owner_id: int, book_id: int, precondition: Precondition) -> None:
-    """Delete a book that is still as the client has seen it.
+    """Delete a book.
 
     Raises:
-        NotFound: there is none, or it is somebody else's.
-        PreconditionFailed: it has changed meanwhile.
+        NotFound: The book does not exist, or belongs to another user.
+        PreconditionFailed: The book has changed since the client read it.
     """
-    db.session.delete(_still_as_seen(owner_id, book_id, precondition))
+    db.session.delete(_locked(owner_id, book_id, precondition))
 
 
 def upsert(owner_id: int, rows: list[dict[str, Any]]) -> dict[str, int]:
-    """Add books, or change those that the user has, by their ISBN.
+    """Add books, or change those with the same ISBN.
 
     Returns:
         How many were `created`, `updated` and `unchanged`.
@@ -127,23 +127,25 @@ def upsert(owner_id: int, rows: list[dict[str, Any]]) -> dict[str, int]:
 
 
 def request_import(owner_id: int, file: bytes) -> Job:
-    """Promise to import a CSV file that has been checked."""
+    """Enqueue the import of a CSV file that has passed `csv_files.check`."""
     return jobs.enqueue(IMPORT, owner_id=owner_id, data=file)
 
 
 def export(owner_id: int, *columns: str, size: int = 1000) -> Iterator[list[Sequence[Any]]]:
-    """Fetch columns of all the user's books, some at a time: a slow reader holds no transaction open between."""
-    last, rows = 0, None
-    while rows is None or len(rows) == size:
-        wanted = select(Book.id, *(getattr(Book, column) for column in columns))
-        after = wanted.where(Book.owner_id == owner_id, Book.id > last).order_by(Book.id).limit(size)
-        rows = db.session.execute(after).all()
+    """Fetch columns of all the user's books, page by page. No transaction stays open while a slow client reads."""
+    owned = select(Book.id, *(getattr(Book, column) for column in columns)).where(Book.owner_id == owner_id)
+    last = 0
+    while True:
+        rows = db.session.execute(owned.where(Book.id > last).order_by(Book.id).limit(size)).all()
         db.session.rollback()
         yield [row[1:] for row in rows]
-        last = rows[-1].id if rows else last
+        if len(rows) < size:
+            return
+        last = rows[-1].id
 
 
-def _still_as_seen(owner_id: int, book_id: int, precondition: Precondition) -> Book:
+def _locked(owner_id: int, book_id: int, precondition: Precondition) -> Book:
+    """Lock a book and check the precondition."""
     book = get(owner_id, book_id, for_update=True)
     if not precondition(book.etag):
         raise PreconditionFailed("The book has changed since you read it.")
@@ -167,5 +169,5 @@ def _upsert(owner_id: int, rows: list[dict[str, Any]]) -> dict[str, int]:
             setattr(book, name, value)
         counts["updated" if changes else "unchanged"] += 1
     db.session.flush()
-    db.session.bulk_save_objects(new)  # nobody looks at them again: twice as fast as to keep track of them
+    db.session.bulk_save_objects(new)  # twice as fast as add_all, which tracks the objects
     return counts
