@@ -151,13 +151,3 @@ def publisher_at(tmp_path: Path) -> Iterator[PublisherAt]:
             return publisher
 
         yield build
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the measurements of the system tests: recovery and start times."""
-    for report in terminalreporter.getreports("passed"):
-        for name, value in getattr(report, "user_properties", ()):
-            if name == "recovery" and report.when == "call":
-                terminalreporter.write_line(f"recovered in {value:5.1f} s: {report.nodeid}")
-            if name == "start" and report.when == "call":
-                terminalreporter.write_line(str(value))

@@ -102,7 +102,7 @@ def test_a_cancelled_job_that_then_fails_stays_cancelled(
     ada: Client, enqueue: Enqueue, handles: Handles, run_jobs: Callable[[], None]
 ) -> None:
     @handles
-    def break_off(work: Work) -> Iterator[None]:
+    def fail(work: Work) -> Iterator[None]:
         yield
         ada.post(f"/jobs/{work.job_id}/cancel")
         raise ConnectionError

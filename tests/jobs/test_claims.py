@@ -20,7 +20,7 @@ def test_a_running_job_cannot_be_claimed(app: Flask, ada: Client, handles: Handl
     starts = []
 
     @handles
-    def meet_another_worker(work: Work) -> Iterator[None]:
+    def run_again(work: Work) -> Iterator[None]:
         starts.append(work.claim)
         if len(starts) == 1:
             run(app, work.job_id)
@@ -40,7 +40,7 @@ def test_a_claim_and_each_batch_renew_the_lease(app: Flask, handles: Handles, en
     leases = []
 
     @handles
-    def be_slow(work: Work) -> Iterator[None]:
+    def expire_leases(work: Work) -> Iterator[None]:
         for _ in range(3):
             leases.append(row(app, work.job_id)["wake_at"] - utcnow())
             wake(app, work.job_id)
@@ -59,7 +59,7 @@ def test_a_worker_that_lost_its_claim_writes_nothing(
     finished = []
 
     @handles
-    def be_overtaken(work: Work) -> Iterator[None]:
+    def lose_claim(work: Work) -> Iterator[None]:
         starts.append(work.done)
         if len(starts) == 1:
             yield
@@ -88,7 +88,7 @@ def test_a_worker_that_lost_its_claim_cannot_end_the_job(
     app: Flask, ada: Client, handles: Handles, enqueue: Enqueue, error: Exception
 ) -> None:
     @handles
-    def be_overtaken(work: Work) -> Iterator[None]:
+    def lose_claim(work: Work) -> Iterator[None]:
         yield
         wake(app, work.job_id)
         sweep(app)

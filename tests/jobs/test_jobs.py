@@ -54,7 +54,7 @@ def test_a_running_job_has_its_progress(
     seen = []
 
     @handles
-    def look(work: Work) -> Iterator[None]:
+    def read_itself(work: Work) -> Iterator[None]:
         work.done, work.total = 3, 7
         yield
         seen.append(job(ada, work.job_id))

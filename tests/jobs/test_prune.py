@@ -63,7 +63,7 @@ def test_only_old_finished_jobs_are_pruned(
     app: Flask, ada: Client, handles: Handles, enqueue: Enqueue, run_jobs: Callable[[], None]
 ) -> None:
     @handles
-    def end_somehow(work: Work) -> Iterator[None]:
+    def end_by_input(work: Work) -> Iterator[None]:
         if work.open().read() == b"fail":
             raise JobFailed("It cannot be done.")
         yield

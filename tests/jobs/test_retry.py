@@ -57,7 +57,7 @@ def test_a_retried_job_resumes_after_its_last_batch(app: Flask, ada: Client, fai
 @every_database
 def test_a_retried_job_has_all_its_attempts_again(app: Flask, ada: Client, handles: Handles, enqueue: Enqueue) -> None:
     @handles
-    def break_off(work: Work) -> Iterator[None]:
+    def fail(work: Work) -> Iterator[None]:
         yield
         raise ConnectionError
 

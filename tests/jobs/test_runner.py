@@ -63,7 +63,7 @@ def test_a_handler_reads_its_whole_input(app: Flask, handles: Handles, enqueue: 
     read = []
 
     @handles
-    def look(work: Work) -> Iterator[None]:
+    def record(work: Work) -> Iterator[None]:
         read.extend([work.open().read(), work.open().read(10)])
         yield
 
@@ -141,16 +141,16 @@ def test_effect_and_progress_are_committed_together(
             add_note(work, number)
             yield
 
-    def look() -> None:
+    def record() -> None:
         seen.append((len(titles(ada)), job(ada, job_id)["progress"]["done"]))
 
-    def look_commit_and_look() -> None:
-        look()
+    def record_around_commit() -> None:
+        record()
         commit()
-        look()
+        record()
 
     job_id = enqueue()
-    monkeypatch.setattr(runner, "commit", look_commit_and_look)
+    monkeypatch.setattr(runner, "commit", record_around_commit)
     run(app, job_id)
     claim, first, second, end = [(0, 0)] * 2, [(0, 0), (1, 1)], [(1, 1), (2, 2)], [(2, 2)] * 2
     assert seen == claim + first + second + end
@@ -170,12 +170,12 @@ def test_a_job_has_the_request_id_of_its_request(app: Flask, handles: Handles, e
     seen = []
 
     @handles
-    def look(work: Work) -> Iterator[None]:
+    def record(work: Work) -> Iterator[None]:
         seen.append(request_id())
         yield
 
-    with caused_by("the-request-that-asked", 0):
+    with caused_by("the-request-of-the-job", 0):
         job_id = enqueue()
     run(app, job_id)
-    assert seen == ["the-request-that-asked"]
+    assert seen == ["the-request-of-the-job"]
     assert request_id() is None

@@ -19,7 +19,7 @@ def test_a_job_of_a_killed_worker_resumes_after_its_last_batch(
     app: Flask, ada: Client, handles: Handles, enqueue: Enqueue
 ) -> None:
     class Killed(BaseException):
-        """As if the process were gone: nothing that it has not committed remains, and nothing is told."""
+        """The worker is killed: uncommitted changes are lost, and no handler runs."""
 
     resumed_at = []
 
@@ -76,7 +76,7 @@ def test_a_job_that_raised_is_announced_again_after_a_pause(
     app: Flask, handles: Handles, enqueue: Enqueue, announced: list[int]
 ) -> None:
     @handles
-    def break_off(work: Work) -> Iterator[None]:
+    def fail(work: Work) -> Iterator[None]:
         yield
         raise ConnectionError
 
@@ -108,7 +108,7 @@ def test_the_pause_before_another_attempt_grows_and_varies() -> None:
 @every_database
 def test_a_job_fails_after_three_attempts(app: Flask, ada: Client, handles: Handles, enqueue: Enqueue) -> None:
     @handles
-    def break_off(work: Work) -> Iterator[None]:
+    def fail(work: Work) -> Iterator[None]:
         add_note(work, work.done)
         yield
         add_note(work, work.done)

@@ -102,7 +102,7 @@ def test_a_sweep_leaves_other_jobs_alone(
     app: Flask, ada: Client, handles: Handles, enqueue: Enqueue, announced: list[int]
 ) -> None:
     @handles
-    def end_somehow(work: Work) -> Iterator[None]:
+    def end_by_input(work: Work) -> Iterator[None]:
         if work.open().read() == b"break off":
             raise ConnectionError
         if work.open().read() == b"fail":
@@ -156,9 +156,9 @@ def test_an_idle_sweep_is_one_index_query(app: Flask, ada: Client, database: str
     with app.app_context(), db.engine.connect() as connection:
         connection.execute(text({"mariadb": "ANALYZE TABLE jobs"}.get(database, "ANALYZE")))
         plan = connection.exec_driver_sql(f"{explain[database]} {statement}", parameters).all()
-    told = json.dumps([list(line) for line in plan])
-    assert "ix_jobs_wake_at" in told
-    assert not re.search(r"SCAN jobs|Seq Scan|TEMP B-TREE|filesort", told)
+    text_of_plan = json.dumps([list(line) for line in plan])
+    assert "ix_jobs_wake_at" in text_of_plan
+    assert not re.search(r"SCAN jobs|Seq Scan|TEMP B-TREE|filesort", text_of_plan)
 
 
 def test_the_sweeper_survives_errors_and_sleeps_irregularly(

@@ -40,3 +40,13 @@ def measured(record_property: Callable[[str, object], None]) -> Callable[[float]
         record_property("recovery", round(seconds, 1))
 
     return note
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the measurements: recovery and start times."""
+    for report in terminalreporter.getreports("passed"):
+        for name, value in getattr(report, "user_properties", ()):
+            if name == "recovery" and report.when == "call":
+                terminalreporter.write_line(f"recovered in {value:5.1f} s: {report.nodeid}")
+            if name == "start" and report.when == "call":
+                terminalreporter.write_line(str(value))

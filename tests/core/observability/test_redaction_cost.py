@@ -1,4 +1,4 @@
-"""What redaction costs when somebody tries to make it cost."""
+"""The cost of redaction for malicious lines."""
 
 import time
 
