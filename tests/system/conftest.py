@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.system.harness.deploy import Build, make_build
-from tests.system.harness.process.watcher import watched_run
+from tests.system.harness.run import watched_run
 
 TIMEOUT = 600  # seconds for a test: most need a few, on a machine that does nothing else
 

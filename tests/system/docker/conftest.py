@@ -7,7 +7,7 @@ import pytest
 
 from tests.system.harness.deploy import copy_tree
 from tests.system.harness.deploy.compose import Stack, docker, require_engine
-from tests.system.harness.process.watcher import run_name
+from tests.system.harness.run import run_name
 
 RELEASE = "0123abc"
 LEFT_BEHIND = (".env", "app/.env", "notes.txt", "var/barah.db", "app/__pycache__/old.pyc")

@@ -18,7 +18,7 @@ from tests.books.factories import isbn as isbn13
 from tests.support.services import skip_or_fail
 from tests.system.harness.books import make_csv
 from tests.system.harness.deploy import Deploy
-from tests.system.harness.process.watcher import run_name
+from tests.system.harness.run import run_name
 
 ROWS = 20_000
 GOOD = ROWS - ROWS // 100

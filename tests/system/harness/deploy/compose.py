@@ -12,7 +12,7 @@ from tests.support.environment import environment, wait_for
 from tests.support.leftovers import is_abandoned
 from tests.support.services import skip_or_fail
 from tests.system.harness.process import Service
-from tests.system.harness.process.watcher import run_name
+from tests.system.harness.run import run_name
 
 HARDENED = ["--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"]
 

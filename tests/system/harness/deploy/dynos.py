@@ -14,7 +14,7 @@ from tests.support.environment import ROOT
 from tests.support.services import skip_or_fail
 from tests.system.harness.deploy.builds import Build
 from tests.system.harness.process import Service
-from tests.system.harness.process.table import VARIABLE
+from tests.system.harness.process_table import VARIABLE
 
 APP_JSON: dict[str, Any] = json.loads((ROOT / "app.json").read_text())
 # The variables that the Python buildpack sets when a process starts.

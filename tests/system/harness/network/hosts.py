@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from tests.support.environment import wait_for
 from tests.support.services import skip_or_fail
-from tests.system.harness.process.watcher import run_name
+from tests.system.harness.run import run_name
 
 Server = TypeVar("Server")
 ADDRESS, MAC = "10.8.8.{}", "02:00:0a:08:08:{:02x}"

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Self
 
 from tests.support.environment import ROOT, Variables, environment
-from tests.system.harness.process import table
-from tests.system.harness.process.watcher import run_name
+from tests.system.harness import process_table
+from tests.system.harness.run import run_name
 
 _numbers = count(1)
 
@@ -19,7 +19,7 @@ class Program:
     """A command in a session of its own. Its output goes to a file, and its descendants end with it.
 
     Attributes:
-        mark: In the environment of all its processes, see `table.VARIABLE`.
+        mark: In the environment of all its processes, see `process_table.VARIABLE`.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Program:
             self._process = subprocess.Popen(
                 self.command,
                 cwd=self.cwd,
-                env=environment(self.variables) | {table.VARIABLE: self.mark},
+                env=environment(self.variables) | {process_table.VARIABLE: self.mark},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=errors,
@@ -75,6 +75,10 @@ class Program:
         """Send a signal to the process group, as a terminal does on Ctrl-C."""
         if self.is_running:
             os.killpg(self.process.pid, number)
+
+    def send_to_all(self, number: int) -> None:
+        """Send a signal to each of its processes, in whatever process group."""
+        process_table.send_signal(number, self.mark, *self._roots())
 
     def wait(self, seconds: float = 90) -> int:
         """Wait for the exit code."""
@@ -91,16 +95,16 @@ class Program:
     def kill(self) -> None:
         """Kill all its processes (SIGKILL)."""
         if self._process is not None:
-            table.kill_marked(self.mark)
-            self._process.wait(30)
+            process_table.kill_marked(self.mark, *self._roots())
+            self._process.wait(60)
 
     def pids(self) -> set[int]:
         """Its living processes."""
-        return table.marked(self.mark)
+        return process_table.marked(self.mark, *self._roots())
 
     def processes(self) -> list[str]:
         """Its living processes, as `PID COMMAND`."""
-        return [table.command_line(pid) for pid in sorted(self.pids())]
+        return [process_table.command_line(pid) for pid in sorted(self.pids())]
 
     def log(self) -> str:
         """Everything printed since the latest start, without stderr if that is separate."""
@@ -109,3 +113,6 @@ class Program:
     def stderr(self) -> str:
         """What was printed to stderr, if that is separate."""
         return self._errors.read_text() if self._errors else ""
+
+    def _roots(self) -> list[int]:
+        return [self.process.pid] if self.is_running else []  # an ended process's id may be reused

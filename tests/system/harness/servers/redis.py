@@ -8,6 +8,9 @@ import redis
 from tests.support.services import skip_or_fail
 from tests.system.harness.servers.server import Server
 
+# A process title would overwrite the environment, in which the processes of a run are marked.
+OPTIONS = ("--save", "", "--appendonly", "no", "--set-proc-title", "no")
+
 
 class RedisServer(Server):
     """Redis, which keeps nothing on disk."""
@@ -21,7 +24,7 @@ class RedisServer(Server):
 
     def command(self) -> list[str]:
         listen = ["--port", str(self.port), "--bind", self.address, "--protected-mode", "no"]
-        return ["redis-server", *listen, "--save", "", "--appendonly", "no", *self._options]
+        return ["redis-server", *listen, *OPTIONS, *self._options]
 
     def answers(self) -> bool:
         with suppress(redis.exceptions.ConnectionError):

@@ -1,6 +1,5 @@
 """A database or broker server that belongs to a test, which may kill, freeze and restart it."""
 
-import os
 import shutil
 import signal
 import socket
@@ -13,7 +12,7 @@ from typing import Self
 
 from tests.support.environment import free_port, wait_for
 from tests.system.harness.process import Program
-from tests.system.harness.process.watcher import run_name
+from tests.system.harness.run import run_name
 
 
 class Server(ABC):
@@ -102,9 +101,8 @@ class Server(ABC):
             self.resume()
 
     def _signal(self, number: int) -> None:
-        for pid in self._program.pids() if self._program else ():
-            with suppress(ProcessLookupError):
-                os.kill(pid, number)
+        if self._program is not None:
+            self._program.send_to_all(number)
 
     def _port_is_free(self) -> bool:
         with suppress(OSError):

@@ -9,10 +9,10 @@ from pathlib import Path
 VARIABLE = "BARAH_TEST_RUN"  # in the environment of every process that a test run starts
 
 
-def marked(mark: str) -> set[int]:
-    """Find the living processes that were started with a mark, and all processes below them.
+def marked(mark: str, *roots: int) -> set[int]:
+    """Find the living processes that were started with a mark, these roots, and all processes below them.
 
-    The descendants count, too: PostgreSQL's children overwrite their environment.
+    Some servers overwrite their environment with a title, so the mark alone does not find them.
     """
     entry = f"{VARIABLE}={mark}".encode()
     parents, found = _parents(), set()
@@ -21,6 +21,7 @@ def marked(mark: str) -> set[int]:
             variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
             if any(each == entry or each.startswith(entry + b"/") for each in variables):
                 found.add(pid)
+    found |= parents.keys() & set(roots)
     found.discard(os.getpid())
     while children := {pid for pid, parent in parents.items() if parent in found} - found:
         found |= children
@@ -51,18 +52,18 @@ def command_line(pid: int) -> str:
     return ""
 
 
-def signal_marked(mark: str, number: int) -> set[int]:
-    """Send a signal to the processes with a mark, and return them."""
-    found = marked(mark)
+def send_signal(number: int, mark: str, *roots: int) -> set[int]:
+    """Send a signal to the processes that `marked` finds, and return them."""
+    found = marked(mark, *roots)
     for pid in found:
         with suppress(ProcessLookupError):
             os.kill(pid, number)
     return found
 
 
-def kill_marked(mark: str, seconds: float = 30) -> None:
-    """Kill the processes with a mark until none is left."""
-    deadline = time.monotonic() + seconds
-    while (left := signal_marked(mark, signal.SIGKILL)) and time.monotonic() < deadline:
+def kill_marked(mark: str, *roots: int) -> None:
+    """Kill the processes that `marked` finds until none is left."""
+    deadline = time.monotonic() + 60
+    while (left := send_signal(signal.SIGKILL, mark, *roots)) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not left, f"cannot kill {[command_line(pid) for pid in left]}"
