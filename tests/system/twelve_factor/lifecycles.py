@@ -61,7 +61,7 @@ def run_through_outages(deploy: LoggedDeploy, database: Server, broker: Server) 
         user.import_csv(make_csv(1))
         database.stop()
         assert user.get("/books").status_code == 503
-        deploy.wait_for_message("worker", "the database does not answer")
+        deploy.wait_for_message("worker", "the sweep failed")
         broker.start()
         database.start()
         deploy.wait_for_message("worker", "books.import succeeded")
