@@ -2,9 +2,10 @@
 
 import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import flask_migrate
 import pytest
@@ -151,3 +152,29 @@ def publisher_at(tmp_path: Path) -> Iterator[PublisherAt]:
             return publisher
 
         yield build
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable() -> Generator[None, Any, Any]:
+    """Escape lone surrogates in logs and failures: pytest-xdist cannot send them from a worker process."""
+    return _escaped((yield))
+
+
+def _escaped(data: Any) -> Any:
+    if isinstance(data, str):
+        return data.encode(errors="backslashreplace").decode()
+    if isinstance(data, dict):
+        return {key: _escaped(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return type(data)(map(_escaped, data))
+    return data
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the measurements of the system tests: recovery and start times."""
+    for report in terminalreporter.getreports("passed"):
+        for name, value in getattr(report, "user_properties", ()):
+            if name == "recovery" and report.when == "call":
+                terminalreporter.write_line(f"recovered in {value:5.1f} s: {report.nodeid}")
+            if name == "start" and report.when == "call":
+                terminalreporter.write_line(str(value))
