@@ -7,17 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.environment import ROOT, environment
+from tests.system.acceptance.readme import block
 from tests.system.harness.deploy import Formation, copy_tree
-
-README = (ROOT / "README.md").read_text()
-
-
-def block(heading: str, language: str = "bash") -> str:
-    """The first code block below a heading."""
-    section = README.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
-    found = re.search(rf"```{language}\n(.*?)```", section, re.DOTALL)
-    assert found, heading
-    return found[1]
 
 
 def run(script: str, folder: Path, **variables: str) -> str:

@@ -1,12 +1,12 @@
-"""Deleting the example feature, `app/books`, takes its folders, its migration and one line."""
+"""The example feature, `app/books`, can be deleted as the README says."""
 
 import re
-import shutil
 from pathlib import Path
 
 import pytest
 
 from tests.support.environment import ROOT
+from tests.system.acceptance.readme import block
 from tests.system.harness.deploy.trees import copy_tree
 from tests.system.harness.process.commands import run_command
 
@@ -22,17 +22,11 @@ WITHOUT_SERVERS = {
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of this tree without the example, its tests and the system tests."""
+    """A copy of this tree, after the commands of the README that delete the example."""
     tree = copy_tree(tmp_path_factory.mktemp("without") / "tree")
-    (migration,) = tree.glob("migrations/versions/*_books.py")
-    migration.unlink()
-    for folder in ("app/books", "tests/books", "tests/system"):
-        shutil.rmtree(tree / folder)
-    composition = tree / "app" / "__init__.py"
-    text, imports = re.subn(r"^(from app import .*?)\bbooks, ", r"\1", composition.read_text(), flags=re.MULTILINE)
-    text, lines = re.subn(r"^    books,\n", "", text, flags=re.MULTILINE)
-    assert (imports, lines) == (1, 1)
-    composition.write_text(text)
+    code, output = run_command({}, "bash", "-euc", block("Delete the example"), cwd=tree)
+    assert code == 0, output
+    assert not re.search("books", (tree / "app" / "__init__.py").read_text())
     use_environment_of_this_tree(tree)
     return tree
 
