@@ -66,7 +66,7 @@ def site(sites: Callable[[str, str], Site], database_kind: str, broker_kind: str
 
 
 @on_each_pair
-def test_webs_and_workers_site_of_their_own_serve_one_user(site: Site) -> None:
+def test_processes_on_several_hosts_serve_one_user(site: Site) -> None:
     at_a = site.sign_up("web-a")
     at_b = site.at("web-b", at_a)
     assert_imported_once(at_b, at_a.import_csv(SMALL), SMALL)
