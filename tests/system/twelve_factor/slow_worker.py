@@ -30,5 +30,5 @@ def pause(work: Work) -> Iterator[None]:
         if first and not paused and 2 * work.done > (work.total or 0):
             paused = True
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM, signal.SIGUSR2})
-            logger.info("paused")
+            logger.info("waits for SIGUSR2")
             signal.sigwait({signal.SIGUSR2})

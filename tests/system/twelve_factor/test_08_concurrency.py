@@ -93,7 +93,7 @@ def test_a_worker_that_was_disconnected_loses_its_job_and_writes_nothing(
     (job,) = site.deploy.enqueue(ada, "import.paused", data=file)
     role = site.worker_of(job)
     host, worker = site.hosts[role], site.workers[role]
-    wait_for("the import pauses", lambda: "paused" in worker.log())
+    wait_for("the import pauses", lambda: "waits for SIGUSR2" in worker.log())
     with host.cable_cut():
         begun = time.monotonic()
         ended = assert_imported_once(ada, job, file)
