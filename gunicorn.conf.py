@@ -1,16 +1,12 @@
 """gunicorn, which `web` in the Procfile runs (factor VII: the service binds its own port)."""
 
 import logging
-import os
 import socket
-import time
 from pathlib import Path
-from threading import Timer
 from typing import Any
 
-from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, ThreadWorker
-
 from app.core.database import db
+from app.core.http.server import Worker
 from app.core.observability.logging import logging_config
 from app.core.settings import load_settings
 
@@ -24,31 +20,6 @@ def _addresses(port: int) -> list[str]:
     except OSError:
         return [f"0.0.0.0:{port}"]
     return [f"[::]:{port}", f"0.0.0.0:{port}"] if apart else [f"[::]:{port}"]
-
-
-class Worker(ThreadWorker):  # type: ignore[misc]  # it ships no types
-    """gthread, but one that is stopping answers whoever has connected, and refuses who comes later.
-
-    The stock one leaves the port open until it has finished: who connects then is never answered, and is cut off.
-    """
-
-    def handle_exit(self, sig: int, frame: Any) -> None:
-        """Stop a moment after TERM, which platforms send to all at once: the master is to let go of the port first."""
-        Timer(0.5, super().handle_exit, (sig, frame)).start()
-
-    def set_accept_enabled(self, enabled: bool) -> None:
-        """Go on, or pause; or, when stopping or without a master, take who waits and close the port."""
-        super().set_accept_enabled(enabled)
-        if self.alive and self.ppid == os.getppid():
-            return
-        for listener in self.sockets:
-            before = -1
-            while before != self.nr_conns:
-                before = self.nr_conns
-                self.accept(listener)
-            listener.close()
-        for conn in self.pending_conns:  # connected and never said a word: not worth all of graceful_timeout
-            conn.timeout = min(conn.timeout, time.monotonic() + STOP_KEEPALIVE_LINGER)
 
 
 settings = load_settings()

@@ -14,9 +14,9 @@ from app.core.database.engine import engine_options, prepare_engine
 from app.core.database.session import init_sessions
 from app.core.extensions import cors, jwt, migrate
 from app.core.http import Api
+from app.core.http.error_handlers import register_error_handlers
 from app.core.http.idempotency import REPLAYED
 from app.core.http.openapi import Documentation
-from app.core.http.problems import register_error_handlers
 from app.core.http.request import Request
 from app.core.observability.logging import configure_logging
 from app.core.observability.request_ids import REQUEST_ID_HEADER, init_request_ids

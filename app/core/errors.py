@@ -1,4 +1,4 @@
-"""Typed errors that services raise. They know no HTTP: `app.core.http.problems` renders them."""
+"""Typed errors that services raise. They know no HTTP: `app.core.http.error_handlers` renders them."""
 
 from collections.abc import Mapping
 

@@ -20,6 +20,18 @@ def request_id() -> str | None:
     return _request_id.get()
 
 
+def start_request(given: str) -> str:
+    """Use the given id for the current request if it is safe, else a new one."""
+    request_id = given if SAFE_REQUEST_ID.fullmatch(given) else uuid4().hex
+    _request_id.set(request_id)
+    return request_id
+
+
+def end_request() -> None:
+    """Forget the id: the thread will serve other requests."""
+    _request_id.set(None)
+
+
 def job_id() -> int | None:
     """The id of the current job."""
     return _job_id.get()
@@ -41,8 +53,7 @@ def init_request_ids(app: Flask) -> None:
 
     @app.before_request
     def adopt() -> None:
-        given = request.headers.get(REQUEST_ID_HEADER, "")
-        _request_id.set(given if SAFE_REQUEST_ID.fullmatch(given) else uuid4().hex)
+        start_request(request.headers.get(REQUEST_ID_HEADER, ""))
 
     @app.after_request
     def add_header(response: Response) -> Response:
@@ -51,4 +62,4 @@ def init_request_ids(app: Flask) -> None:
 
     @app.teardown_request
     def forget(_error: BaseException | None) -> None:
-        _request_id.set(None)  # the thread will serve other requests
+        end_request()

@@ -5,9 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 from flask import Flask
 
 from app.core.http import Api, Resource, marshal_with
+from app.core.http.error_handlers import register_error_handlers
 from app.core.http.fields import Schema
 from app.core.http.openapi import Documentation
-from app.core.http.problems import register_error_handlers
 from app.core.security import ANYONE
 
 

@@ -14,9 +14,9 @@ from app.core.http import (
     idempotent,
     if_match,
     marshal_with,
+    problems,
     use_kwargs,
 )
-from app.core.http.resource import problems  # the package's attribute of this name may be the module
 from app.core.security import principal
 from app.jobs.models import Job
 from app.jobs.schemas import JobSchema

@@ -28,6 +28,8 @@ STATUSES: dict[type[AppError], HTTPStatus] = {
     errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
+INTERNAL_ERROR = "Internal error. Quote the request_id to support."
+
 logger = logging.getLogger(__name__)
 
 
@@ -88,4 +90,4 @@ def _render_database_error(error: SQLAlchemyError) -> Response:
 
 def _render_unexpected(error: Exception) -> Response:
     logger.error("unexpected error", exc_info=error)
-    return problem_response(500, "Internal error. Quote the request_id to support.")
+    return problem_response(500, INTERNAL_ERROR)
