@@ -39,7 +39,7 @@ HARMLESS = re.compile(
 )
 READERS = {"environ", "environb", "getenv", "getenvb", "load_dotenv", "dotenv_values"}
 READERS |= {"from_prefixed_env", "from_envvar", "BaseSettings"}  # Flask's, and a second Settings
-OF_A_REQUEST = {"request.environ", "self.environ"}  # WSGI's
+OF_A_REQUEST = {"self.environ", "request.environ"}  # WSGI's
 
 
 def leaked(texts: dict[str, str], folder: Path) -> list[Secret]:
