@@ -33,7 +33,7 @@ pytestmark = [pytest.mark.services, pytest.mark.timeout(900)]
 ROWS = 40_000
 SMALL = make_csv(100)
 # What workers log when the broker has not answered for some time.
-NO_BROKER = {"rabbitmq": "Trying again in 6.00 seconds", "redis": "the broker took no message"}
+NO_BROKER = {"rabbitmq": "Trying again in 6.00 seconds", "redis": "was not published"}
 # Statements that make others wait for a lock, and that count those who wait.
 LOCKS = {
     "postgresql": ("LOCK TABLE books IN ACCESS EXCLUSIVE MODE", "SELECT count(*) FROM pg_locks WHERE NOT granted"),
