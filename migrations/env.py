@@ -1,8 +1,8 @@
-"""How Alembic runs here: `flask db` calls this, with the application's engine and models."""
+"""How Alembic runs here: `flask db` executes this file, with the application's engine and models."""
 
 import logging
 import sys
-from typing import Any, Literal
+from typing import Any
 
 import click
 from alembic import context
@@ -10,104 +10,96 @@ from flask import current_app
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
-from app.core import database
 from app.core.database import db
-
-LOCK_TIMEOUT = 5  # seconds; a migration that waits for a lock makes every request behind it wait, too
-TURN_TIMEOUT = 600  # seconds; two releases at once: one migrates, and the other waits until it is through
+from app.core.database.migration_lock import TURN_TIMEOUT, StillLocked, limit_lock_waits, migration_lock
+from app.core.database.revisions import process_revision, write_type
 
 logger = logging.getLogger("app.migrations")
 
 
-def write_type(kind: str, item: Any, _context: Any) -> str | Literal[False]:
-    """Name the application's own column types as `app/core/database.py` does."""
-    own = {database.BigInt: "BigInt", database.Bytes: "Bytes"}
-    name = "UTCDateTime()" if isinstance(item, database.UTCDateTime) else own.get(item)
-    return f"database.{name}" if kind == "type" and name else False
-
-
-def leave_out_empty_revisions(_context: Any, _revision: Any, directives: list[Any]) -> None:
-    """Write no file when models and migrations agree."""
-    if getattr(context.config.cmd_opts, "autogenerate", False) and directives[0].upgrade_ops.is_empty():
-        directives.clear()
-        click.echo("Models and migrations agree: nothing to write.")
-
-
-def prepare(connection: Connection) -> None:
-    """Keep SQLite, where a changed table is made anew, from cascading its disposal; and let it wait for its turn."""
-    if connection.dialect.name == "sqlite":
-        driver: Any = connection.connection.driver_connection
-        driver.execute("PRAGMA foreign_keys=OFF")  # heeded only outside a transaction
-        driver.execute(f"PRAGMA busy_timeout={TURN_TIMEOUT * 1000}")
-
-
-def take_turn(connection: Connection) -> None:
-    """Wait until nobody else migrates this database; then bound the wait for what requests have locked.
-
-    PostgreSQL forgets both with the transaction, so that a pooler's next client does not inherit them. SQLite has
-    waited already: its transaction began by taking the one lock that there is.
-    """
-    if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{TURN_TIMEOUT}s'")
-        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('migrations'))")
-        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}s'")
-    elif connection.dialect.name in ("mysql", "mariadb"):
-        turn = f"SELECT GET_LOCK(SHA1(CONCAT('migrations of ', DATABASE())), {TURN_TIMEOUT})"
-        if connection.exec_driver_sql(turn).scalar() != 1:
-            raise click.ClickException(f"Another process has been migrating this database for {TURN_TIMEOUT} seconds.")
-        connection.exec_driver_sql(f"SET SESSION lock_wait_timeout = {LOCK_TIMEOUT}")
+def configure(**options: Any) -> None:
+    """Configure Alembic."""
+    context.configure(
+        target_metadata=db.metadata,
+        process_revision_directives=process_revision,
+        render_item=write_type,
+        transactional_ddl=db.engine.dialect.name != "mysql",  # SQLite has it, too, although Alembic's default says no
+        **current_app.extensions["migrate"].configure_args,
+        **options,
+    )
 
 
 def changes_schema() -> bool:
-    """Whether this is no command that only looks, such as `flask db current`, or prints (`--sql`)."""
+    """Whether the command changes the schema, unlike `flask db current`."""
     command = click.get_current_context(silent=True)
-    return not context.is_offline_mode() and (command is None or command.info_name in ("upgrade", "downgrade", "stamp"))
+    return command is None or command.info_name in ("upgrade", "downgrade", "stamp")
 
 
-def is_rolled_back() -> bool:
-    """Whether `flask db upgrade` was called by a release older than the schema, which a rollback leaves as it is.
-
-    A platform runs the release phase on a rollback, too. The newer schema bears the older code (see the first
-    migration), so there is nothing to do. Any other command refuses a revision that it does not know.
-    """
+def upgrades_to_head() -> bool:
+    """Whether the command is `flask db upgrade`, as in the release phase."""
     command = click.get_current_context(silent=True)
-    if command is None or command.info_name != "upgrade" or command.params.get("revision") != "head":
-        return False
+    return command is not None and command.info_name == "upgrade" and command.params.get("revision") == "head"
+
+
+def unknown_revisions() -> set[str]:
+    """The revisions of the database that this code does not have: a newer release has applied them."""
     known = {script.revision for script in context.script.walk_revisions()}
-    newer = set(context.get_context().get_current_heads()) - known
-    if newer:
-        logger.warning("the schema is at %s, of a newer release, and stays as it is", ", ".join(newer))
-    return bool(newer)
+    return set(context.get_context().get_current_heads()) - known
+
+
+def print_sql() -> None:
+    """Print the migrations as a script (`--sql`), without a connection."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.StreamHandler):
+            handler.setStream(sys.stderr)
+    configure(dialect_name=db.engine.dialect.name, literal_binds=True)
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+def connect() -> Connection:
+    """Connect to the database, or end the command with a message."""
+    try:
+        return db.engine.connect()
+    except OperationalError as error:
+        where = db.engine.url.render_as_string(hide_password=True)
+        reason, *_ = str(error.orig).splitlines()  # further lines of PostgreSQL's driver are guesses
+        raise click.ClickException(f"The database at {where} does not answer: {reason}") from None
+
+
+def migrate(connection: Connection) -> None:
+    """Run the command, in one transaction where the database can roll back changes of the schema."""
+    if connection.dialect.name == "sqlite":
+        # SQLite copies a table to change it. Deleting the old one must not delete the rows that refer to it.
+        driver: Any = connection.connection.driver_connection
+        driver.execute("PRAGMA foreign_keys=OFF")  # has no effect in a transaction
+    configure(connection=connection)
+    with context.begin_transaction():
+        # A platform runs the release phase after a rollback, too. The older code works with the newer schema.
+        if upgrades_to_head() and (unknown := unknown_revisions()):
+            logger.warning("the schema is at %s, of a newer release, and stays as it is", ", ".join(unknown))
+            return
+        context.run_migrations()
 
 
 def run() -> None:
-    """Run the migrations, in one transaction where the database can."""
-    if context.is_offline_mode():  # what is printed is a script
-        for handler in logging.getLogger().handlers:
-            if isinstance(handler, logging.StreamHandler):
-                handler.setStream(sys.stderr)
-    options = current_app.extensions["migrate"].configure_args | {
-        "process_revision_directives": leave_out_empty_revisions,
-        "render_item": write_type,
-        "transactional_ddl": db.engine.dialect.name != "mysql",  # SQLite can, too, though Alembic thinks it cannot
-    }
+    """Run the command on the database."""
     try:
-        connection = db.engine.connect()
-    except OperationalError as error:
-        where = db.engine.url.render_as_string(hide_password=True)
-        reason, *_ = str(error.orig).splitlines()  # PostgreSQL's driver goes on with guesses
-        raise click.ClickException(f"The database at {where} does not answer: {reason}") from None
-    try:
-        with connection:
-            prepare(connection)
-            context.configure(connection=connection, target_metadata=db.metadata, **options)
-            with context.begin_transaction():
-                if changes_schema():
-                    take_turn(connection)
-                if not is_rolled_back():
-                    context.run_migrations()
+        with connect() as connection:
+            if not changes_schema():
+                migrate(connection)
+                return
+            limit_lock_waits(connection)
+            with migration_lock(db.engine):
+                migrate(connection)
+    except StillLocked:
+        message = f"Another process has been migrating this database for {TURN_TIMEOUT} seconds."
+        raise click.ClickException(message) from None
     finally:
-        db.engine.dispose()  # what was prepared for migrations is not for requests
+        db.engine.dispose()  # the settings for migrations must not apply to requests
 
 
-run()
+if context.is_offline_mode():
+    print_sql()
+else:
+    run()

@@ -22,9 +22,10 @@ def connections_needed(settings: Settings) -> int:
     """The most connections that one web, one worker and one one-off process with these settings hold.
 
     Each web process has a pool of `engine_options`. Each child of a worker uses two, and so does its parent's sweep.
+    Of the one-off processes, migrations need two: one holds the migration lock.
     """
     web = settings.web_concurrency * (settings.web_threads + 2)
-    return web + 2 * (settings.worker_concurrency + 1) + 1
+    return web + 2 * (settings.worker_concurrency + 1) + 2
 
 
 def connections_granted(connection: Connection) -> int | None:
