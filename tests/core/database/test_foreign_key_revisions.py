@@ -1,0 +1,107 @@
+"""Generated revisions of indexed foreign keys run in both directions on every database."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import flask_migrate
+import pytest
+from flask import Flask
+from sqlalchemy import Column, ForeignKey, Index, MetaData, String, Table, inspect
+
+from app import create_app
+from app.core.database import Base, BigInt, db
+from app.core.urls import ROOT
+from tests.conftest import every_database, make_settings
+from tests.support.services import new_database
+
+
+@pytest.fixture
+def fresh(database: str, tmp_path: Path) -> Iterator[Flask]:
+    """An application on a database with all migrations, in its context."""
+    with new_database(database, tmp_path) as url:
+        app = create_app(make_settings(url, f"sqla+sqlite:///{tmp_path}/broker.db"))
+        with app.app_context():
+            flask_migrate.upgrade()
+            yield app
+            db.session.remove()
+            db.engine.dispose()
+
+
+@pytest.fixture
+def migrations(tmp_path: Path, fresh: Flask) -> Path:
+    """A copy of the migrations, for new ones."""
+    folder = tmp_path / "migrations"
+    shutil.copytree(ROOT / "migrations", folder, ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
+def models() -> MetaData:
+    """A copy of the models' tables."""
+    copy = MetaData(naming_convention=Base.metadata.naming_convention)
+    for table in Base.metadata.sorted_tables:
+        table.to_metadata(copy)
+    return copy
+
+
+def generate(migrations: Path, metadata: MetaData, message: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Generate a revision for these models. Returns its text."""
+    monkeypatch.setitem(db.metadatas, None, metadata)
+    flask_migrate.migrate(directory=str(migrations), message=message)
+    (script,) = migrations.glob(f"versions/*_{message}.py")
+    return script.read_text()
+
+
+def up_and_down_and_up(migrations: Path) -> None:
+    for _ in range(2):
+        flask_migrate.upgrade(directory=str(migrations))
+        flask_migrate.downgrade(directory=str(migrations), revision="-1")
+    flask_migrate.upgrade(directory=str(migrations))
+    flask_migrate.check(directory=str(migrations))
+
+
+@every_database
+def test_a_new_table(migrations: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_films = models()
+    columns = (Column("id", BigInt, primary_key=True), Column("title", String(100), index=True))
+    Table("films", with_films, *columns, Column("user_id", BigInt, ForeignKey("users.id"), index=True))
+    generate(migrations, with_films, "films", monkeypatch)
+    up_and_down_and_up(migrations)
+    assert "films" in inspect(db.engine).get_table_names()
+
+
+@every_database
+def test_a_new_column_that_is_dropped_later(migrations: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    without, with_column = models(), models()
+    key = ForeignKey("users.id", ondelete="SET NULL")
+    with_column.tables["jobs"].append_column(Column("reviewer_id", BigInt, key, index=True))
+    generate(migrations, with_column, "reviewers", monkeypatch)
+    up_and_down_and_up(migrations)
+    generate(migrations, without, "no_reviewers", monkeypatch)
+    up_and_down_and_up(migrations)
+    assert "reviewer_id" not in {column["name"] for column in inspect(db.engine).get_columns("jobs")}
+
+
+@every_database
+def test_another_index_for_a_foreign_key(migrations: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    changed = models()
+    sessions = changed.tables["sessions"]
+    (old,) = (index for index in sessions.indexes if index.name == "ix_sessions_user_id")
+    sessions.indexes.remove(old)
+    Index(None, sessions.c.user_id, sessions.c.expires_at)
+    script = generate(migrations, changed, "sessions_of_users", monkeypatch)
+    assert len(re.findall("create_index|drop_index", script)) == 4
+    up_and_down_and_up(migrations)
+
+
+@every_database
+def test_an_index_that_keeps_its_name(migrations: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The old one is dropped first."""
+    changed = models()
+    jobs = changed.tables["jobs"]
+    (old,) = (index for index in jobs.indexes if index.name == "ix_jobs_wake_at")
+    jobs.indexes.remove(old)
+    Index("ix_jobs_wake_at", jobs.c.wake_at, jobs.c.id)
+    generate(migrations, changed, "longer_index", monkeypatch)
+    up_and_down_and_up(migrations)
