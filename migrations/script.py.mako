@@ -1,8 +1,13 @@
 """${message}.
 
-A release's code and the one before it run on the same schema for a while, so a change that both can bear comes first
-(expand: new columns are nullable or have a server default), then the data is moved, and what is old goes in a later
-release (contract). Locks are short: `env.py` gives up waiting for one after five seconds.
+The release before this one runs on the new schema, too. So split a change over several releases:
+- expand: add columns and tables. Columns are nullable or have a constant server default.
+- backfill in the next release: update the rows in batches, in an autocommit block.
+- contract in a later release: add NOT NULL, and drop what no release uses any more.
+
+Requests wait behind a migration that waits for a lock, so it fails after five seconds. Create an index on an existing
+table in `with op.get_context().autocommit_block():` with `postgresql_concurrently=True`. `bin/lint` refuses statements
+that block a busy table. docs/migrations.md has a recipe for each change.
 
 Revision ID: ${up_revision}
 Revises: ${down_revision | comma,n}

@@ -1,0 +1,59 @@
+"""Refuse migrations that block a busy table. `bin/lint` runs this; it needs no database.
+
+The SQL for PostgreSQL of each migration, except the first ones, is checked by squawk. `squawk.toml` has the rules.
+"""
+
+import subprocess
+import sys
+import tempfile
+from io import StringIO
+from pathlib import Path
+
+from alembic import command
+from alembic.script import ScriptDirectory
+from flask import Flask
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from app.core.extensions import db, migrate  # noqa: E402  # the path comes first
+
+INITIAL = ("0001", "0002", "0003")  # they create the first tables, before there are any rows
+
+
+def sql_of_new_migrations() -> dict[str, str]:
+    """The SQL of each upgrade, by the name of its file. A merge of two branches has none."""
+    app = Flask("lint")
+    app.config["SQLALCHEMY_DATABASE_URI"] = "postgresql+psycopg://"  # for its dialect; nothing connects
+    db.init_app(app)
+    migrate.init_app(app, db, directory=str(ROOT / "migrations"))
+    scripts: dict[str, str] = {}
+    with app.app_context():
+        for script in ScriptDirectory(str(ROOT / "migrations")).walk_revisions():
+            if script.revision in INITIAL or isinstance(script.down_revision, tuple):
+                continue
+            config = migrate.get_config(str(ROOT / "migrations"))
+            config.output_buffer = StringIO()
+            command.upgrade(config, f"{script.down_revision or 'base'}:{script.revision}", sql=True)
+            scripts[Path(script.path).stem] = config.output_buffer.getvalue()
+    return scripts
+
+
+def main() -> int:
+    """Run squawk on the SQL. Returns its exit status."""
+    scripts = sql_of_new_migrations()
+    if not scripts:
+        return 0
+    with tempfile.TemporaryDirectory() as folder:
+        for name, sql in scripts.items():
+            (Path(folder) / f"{name}.sql").write_text(sql)
+        squawk = [str(Path(sys.executable).with_name("squawk")), "--config", str(ROOT / "migrations" / "squawk.toml")]
+        files = [f"{name}.sql" for name in scripts]
+        checked = subprocess.run([*squawk, *files], cwd=folder, check=False, capture_output=True, text=True)  # noqa: S603
+    if checked.returncode:
+        sys.stderr.write(checked.stdout + checked.stderr)
+    return checked.returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
