@@ -1,6 +1,7 @@
-"""The URLs that attach backing services (factor IV): checked at start, turned into what the drivers take."""
+"""The URLs that attach backing services (factor IV): checked at start, and translated for the drivers."""
 
 import inspect
+import os
 import ssl
 from pathlib import Path
 from typing import Any, cast
@@ -17,10 +18,26 @@ DATABASE_DRIVERS = {
     "mysql": "mysql+pymysql",
     "sqlite": "sqlite",
 }
-# What MySQL URLs say about TLS: use it if the server can, insist on it, or insist on the server's certificate, too.
-TLS_OPTIONAL = ("", "PREFERRED", "DISABLED", "FALSE")
-TLS_REQUIRED = ("REQUIRED", "REQUIRE", "TRUE", "ACCEPT_INVALID_CERTS", '{"REJECTUNAUTHORIZED":FALSE}')
-TLS_VERIFIED = ("VERIFY_CA", "VERIFY_IDENTITY", "STRICT", '{"REJECTUNAUTHORIZED":TRUE}')
+# The names of the options in MySQL URLs that are about TLS, and PyMySQL's options for each of their values.
+TLS_OPTIONS = ("ssl-mode", "ssl_mode", "sslmode", "sslaccept", "ssl")
+_OPTIONAL: dict[str, str] = {}
+_ENCRYPTED = {"ssl_check_hostname": "false"}  # encrypted, but the certificate is not verified
+_VERIFIED = {"ssl_capath": ssl.get_default_verify_paths().openssl_capath}
+TLS_MODES = {
+    "": _OPTIONAL,
+    "PREFERRED": _OPTIONAL,
+    "DISABLED": _OPTIONAL,
+    "FALSE": _OPTIONAL,
+    "REQUIRED": _ENCRYPTED,
+    "REQUIRE": _ENCRYPTED,
+    "TRUE": _ENCRYPTED,
+    "ACCEPT_INVALID_CERTS": _ENCRYPTED,
+    '{"REJECTUNAUTHORIZED":FALSE}': _ENCRYPTED,
+    "VERIFY_CA": _VERIFIED,
+    "VERIFY_IDENTITY": _VERIFIED,
+    "STRICT": _VERIFIED,
+    '{"REJECTUNAUTHORIZED":TRUE}': _VERIFIED,
+}
 BROKER_SCHEMES = ("amqp", "amqps", "redis", "rediss", "sqla+sqlite")
 
 
@@ -31,7 +48,7 @@ def database_url(url: str) -> URL:
     SQLite path counts from the project's root, whatever the working directory.
 
     Raises:
-        ValueError: says what is wrong with the URL, without repeating any of it.
+        ValueError: What is wrong with the URL. The message contains no part of it.
     """
     scheme = _scheme(url, tuple(DATABASE_DRIVERS))
     parts = _parts(url)
@@ -43,7 +60,10 @@ def database_url(url: str) -> URL:
         raise ValueError("names no database; it ends with /name")
     options, password = parts.get("OPTIONS", {}), parts["PASSWORD"]
     if scheme == "mysql":
-        options, password = _mysql_options(options), password.encode().decode("latin-1")  # as PyMySQL will encode it
+        options, password = (
+            _mysql_options(options),
+            password.encode().decode("latin-1"),
+        )  # PyMySQL encodes it in Latin-1
     translated = URL.create(
         DATABASE_DRIVERS[scheme],
         username=parts["USER"] or None,
@@ -61,7 +81,7 @@ def broker_url(url: str) -> str:
     """Check a `BROKER_URL` and make the path of an embedded broker absolute.
 
     Raises:
-        ValueError: says what is wrong with the URL, without repeating any of it.
+        ValueError: What is wrong with the URL. The message contains no part of it.
     """
     if _scheme(url, BROKER_SCHEMES) != "sqla+sqlite":
         return service_url(url, *BROKER_SCHEMES)
@@ -72,7 +92,7 @@ def service_url(url: str, *schemes: str) -> str:
     """Check that a URL has one of the schemes and a host.
 
     Raises:
-        ValueError: says what is wrong with the URL, without repeating any of it.
+        ValueError: What is wrong with the URL. The message contains no part of it.
     """
     _scheme(url, schemes)
     try:
@@ -88,7 +108,7 @@ def service_url(url: str, *schemes: str) -> str:
 def _parts(url: str) -> dict[str, Any]:
     try:
         address = urlsplit(url)
-        if address.fragment or (address.netloc and "@" in address.path):  # a password that was cut at # or /
+        if address.fragment or (address.netloc and "@" in address.path):  # a password that contains # or /
             raise ValueError
         return cast(dict[str, Any], dj_database_url.parse(url))
     except ValueError:
@@ -104,38 +124,47 @@ def _scheme(url: str, known: tuple[str, ...]) -> str:
 
 def _sqlite_file(path: str) -> str:
     if path in ("", ":memory:"):
-        raise ValueError("names no file; what is in memory is not shared between processes")
+        raise ValueError("names no file; a database in memory is not shared between processes")
     file = ROOT / path
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        raise ValueError("names a file in a folder that is not there and cannot be made") from None
+    if not _can_exist(file.parent):
+        raise ValueError("names a file in a folder that is not there and cannot be created")
     return str(file)
 
 
+def _can_exist(folder: Path) -> bool:
+    """Whether a folder exists or can be created in the nearest one that exists."""
+    try:
+        nearest = next(each for each in (folder, *folder.parents) if each.exists())
+    except OSError:
+        return False
+    return nearest.is_dir() and (nearest == folder or os.access(nearest, os.W_OK | os.X_OK))
+
+
+def create_folder(file: str) -> None:
+    """Create the folder of a SQLite file. The first connection does so, and the parsing of the URL does not."""
+    Path(file).parent.mkdir(parents=True, exist_ok=True)
+
+
 def _mysql_options(options: dict[str, Any]) -> dict[str, Any]:
-    """Turn what hosting providers write into MySQL URLs into what PyMySQL takes."""
-    options.pop("reconnect", None)  # the pool reconnects by itself
+    """Turn the options that hosting providers write into MySQL URLs into PyMySQL's."""
+    options.pop("reconnect", None)  # the pool reconnects
     mode = ""
-    for name in ("ssl-mode", "ssl_mode", "sslmode", "sslaccept", "ssl"):
+    for name in TLS_OPTIONS:
         value = options.pop(name, "")
-        if isinstance(value, dict):  # how dj-database-url reads ssl-ca
+        if isinstance(value, dict):  # dj-database-url's form of ssl-ca
             options["ssl_ca"] = value["ca"]
         else:
             mode = str(value).upper() or mode
-    if mode not in (*TLS_OPTIONAL, *TLS_REQUIRED, *TLS_VERIFIED):
+    if mode not in TLS_MODES:
         raise ValueError("asks for TLS in a way that is not known; write ssl-mode=REQUIRED or ssl-mode=VERIFY_IDENTITY")
-    if "ssl_ca" not in options and mode in TLS_VERIFIED:
-        options["ssl_capath"] = ssl.get_default_verify_paths().openssl_capath
-    elif "ssl_ca" not in options and mode in TLS_REQUIRED:
-        options["ssl_check_hostname"] = "false"  # encrypts without a CA to check against, as the mode says
-    return options | {"charset": "utf8mb4"}
+    tls = {} if "ssl_ca" in options else TLS_MODES[mode]
+    return options | tls | {"charset": "utf8mb4"}
 
 
 def _check_options(url: URL) -> None:
-    """Let the driver judge the query options now; it would refuse a wrong one at every connection."""
+    """Let the driver check the query options now. It would refuse a wrong one at every connection."""
     dialect = url.get_dialect()
-    driver: Any = dialect.import_dbapi()  # the one that is needed: loading a driver takes a while
+    driver: Any = dialect.import_dbapi()  # only the driver that is needed: loading one takes long
     try:
         if dialect.name == "postgresql":
             driver.conninfo.make_conninfo("", **url.query)

@@ -11,6 +11,8 @@ from sqlalchemy import NullPool, create_engine
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import sessionmaker
 
+from app.core.urls import create_folder
+
 
 class Channel(sqlalchemy.Channel):
     """A channel that tolerates another process creating the same table or queue, or deleting the file."""
@@ -24,6 +26,7 @@ class Channel(sqlalchemy.Channel):
         client = self.connection.client
         connect_args = client.transport_options.get("connect_args", {})
         engine = create_engine(client.hostname, poolclass=NullPool, connect_args=connect_args)
+        create_folder(str(engine.url.database))
         for _ in metadata.tables:
             # Another process may create a table between SQLAlchemy's check and its CREATE: retry once per table.
             with suppress(OperationalError):

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, event
 from sqlalchemy.engine import Engine
 
 from app.core.settings import Settings
-from app.core.urls import database_url
+from app.core.urls import create_folder, database_url
 
 # Close a connection whose peer has vanished after ten seconds. TCP's own timeout is a quarter of an hour while data is
 # unacknowledged, and infinite while the client only waits for an answer.
@@ -66,6 +66,7 @@ def prepare_engine(engine: Engine) -> None:
     if engine.dialect.name in SESSION_TIMEOUTS:
         event.listen(engine, "connect", partial(_execute, SESSION_TIMEOUTS[engine.dialect.name]))
     if engine.dialect.name == "sqlite":
+        event.listen(engine, "do_connect", _create_folder)
         event.listen(engine, "connect", _configure_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
 
@@ -121,6 +122,10 @@ def _set_tcp_timeouts(connection: Any, _record: Any) -> None:
     for _, option, value in TCP_TIMEOUTS:
         if hasattr(socket, option):  # Linux has all of them
             peer.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+
+
+def _create_folder(_dialect: Any, _record: Any, arguments: list[Any], _options: Any) -> None:
+    create_folder(arguments[0])
 
 
 def _configure_sqlite(connection: Any, _record: Any) -> None:
