@@ -4,6 +4,7 @@ import os
 import secrets
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from argon2 import PasswordHasher
 from flask import Flask
 from hypothesis import settings as hypothesis_settings
 from pydantic import SecretStr
-from sqlalchemy import delete, select
+from sqlalchemy import delete, exists, select
 
 from app import FEATURES, create_app
 from app.core.broker.publisher import Publisher
@@ -94,9 +95,11 @@ def app(apps: Callable[[str], Flask], database: str) -> Flask:
     """An application with empty tables."""
     app = apps(database)
     with app.app_context():
-        for table in (Note.__table__, *reversed(db.metadata.sorted_tables)):
-            db.session.execute(delete(table))
-        db.session.commit()
+        tables = (Note.__table__, *reversed(db.metadata.sorted_tables))
+        with db.engine.begin() as connection:
+            filled = connection.execute(select(*(exists(select(table)) for table in tables))).one()
+            for table in compress(tables, filled):
+                connection.execute(delete(table))
     return app
 
 

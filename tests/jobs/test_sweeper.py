@@ -137,7 +137,7 @@ def test_a_sweep_changes_at_most_100_jobs_oldest_first(app: Flask, ada: Client, 
     enqueue_many(app, ada, 103, wake_at=utcnow())
     jobs = [item["id"] for item in ada.get("/jobs?limit=100").json["items"]]  # the newest first
     oldest = jobs[:3]
-    wake(app, *oldest)
+    wake(app, *oldest, overdue=timedelta(hours=1))
     assert sweep(app) == 100
     assert sorted(announced[:3]) == sorted(oldest)
     assert len(set(announced)) == len(announced) == 100

@@ -33,10 +33,10 @@ def sweep(app: Flask) -> int:
         return sweeper.sweep()
 
 
-def wake(app: Flask, *job_ids: int) -> None:
+def wake(app: Flask, *job_ids: int, overdue: timedelta = timedelta(seconds=1)) -> None:
     """Make jobs due for the next sweep: they are overdue, or their leases have expired."""
     with app.app_context():
-        db.session.execute(update(Job).where(Job.id.in_(job_ids)).values(wake_at=utcnow() - timedelta(seconds=1)))
+        db.session.execute(update(Job).where(Job.id.in_(job_ids)).values(wake_at=utcnow() - overdue))
         db.session.commit()
 
 

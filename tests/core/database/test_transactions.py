@@ -51,7 +51,7 @@ def test_on_sqlite_concurrent_read_modify_write_loses_no_update(app: Flask) -> N
     }
     counters = [
         subprocess.Popen(
-            [sys.executable, "-c", COUNT_UP, "50"],
+            [sys.executable, "-c", COUNT_UP, "25"],
             cwd=ROOT,
             env=environment,
             stdin=subprocess.PIPE,
@@ -67,7 +67,7 @@ def test_on_sqlite_concurrent_read_modify_write_loses_no_update(app: Flask) -> N
         start.flush()
     assert [counter.wait(60) for counter in counters] == [0] * 4
     with app.app_context():
-        assert db.session.scalar(select(Job.done)) == 200
+        assert db.session.scalar(select(Job.done)) == 100
 
 
 @every_database

@@ -139,14 +139,12 @@ def test_a_locked_sqlite_file_may_pass(context: None) -> None:
 
 
 def test_a_full_disk_may_pass_on_sqlite(context: None) -> None:
-    db.session.execute(text("PRAGMA max_page_count = 1"))  # SQLite raises it to the current size
-    try:
-        db.session.add(user(name="A" * 200, password_hash="A" * 2**20))
-        with pytest.raises(DBAPIError) as raised:
-            db.session.flush()
-    finally:
-        rollback()
-        db.session.execute(text("PRAGMA max_page_count = 1073741823"))
+    connection = db.session.connection()
+    connection.exec_driver_sql("PRAGMA max_page_count = 1")  # SQLite raises it to the current size
+    db.session.add(user(name="A" * 200, password_hash="A" * 2**20))
+    with pytest.raises(DBAPIError) as raised:
+        db.session.flush()
+    connection.invalidate()  # the pool must not keep the limit
     assert is_transient(raised.value)
 
 

@@ -62,10 +62,10 @@ def admin(app: Flask, created: Flask) -> Client:
 
 
 def test_a_method_has_its_own_guard_or_else_that_of_its_class(created: Flask, ada: Client, admin: Client) -> None:
-    anyone, user, refresh = Client(created), user_of(created, ada), Client(created, ada.refresh_token)
+    anonymous, user, refresh = Client(created), user_of(created, ada), Client(created, ada.refresh_token)
     note = {"json": {"text": "bye"}}
     answers = {
-        method: [client.open(method, "/Notes", **options).status_code for client in (anyone, user, refresh, admin)]
+        method: [client.open(method, "/Notes", **options).status_code for client in (anonymous, user, refresh, admin)]
         for method, options in {"GET": {}, "PUT": note, "DELETE": {}}.items()
     }
     assert answers == {"GET": [200] * 4, "PUT": [401, 401, 200, 401], "DELETE": [401, 403, 401, 204]}
