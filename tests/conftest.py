@@ -171,13 +171,3 @@ def _escaped(data: Any) -> Any:
     if isinstance(data, list | tuple):
         return type(data)(map(_escaped, data))
     return data
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the measurements of the system tests: recovery and start times."""
-    for report in terminalreporter.getreports("passed"):
-        for name, value in getattr(report, "user_properties", ()):
-            if name == "recovery" and report.when == "call":
-                terminalreporter.write_line(f"recovered in {value:5.1f} s: {report.nodeid}")
-            if name == "start" and report.when == "call":
-                terminalreporter.write_line(str(value))

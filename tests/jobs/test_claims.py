@@ -16,7 +16,7 @@ from tests.support.clients import Client, at_once
 
 @every_database
 def test_a_running_job_cannot_be_claimed(app: Flask, ada: Client, handles: Handles, enqueue: Enqueue) -> None:
-    """Not even after its lease: only a sweep takes it back, so that one place counts what was lost."""
+    """Only a sweep takes a job back after its lease, so that lost attempts are counted in one place."""
     starts = []
 
     @handles
@@ -92,7 +92,7 @@ def test_a_worker_that_lost_its_claim_cannot_end_the_job(
         yield
         wake(app, work.job_id)
         sweep(app)
-        assert claim(app, work.job_id)  # the other worker goes on while this one ends
+        assert claim(app, work.job_id)  # the other worker has the job now
         raise error
 
     job_id = enqueue()

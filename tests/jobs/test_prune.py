@@ -1,4 +1,4 @@
-"""`flask prune`: what has expired goes, whatever its feature."""
+"""`flask prune` deletes expired rows of every feature."""
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Another try for a failed job: `POST /jobs/<id>/retry` and `flask jobs retry`."""
+"""`POST /jobs/<id>/retry` and `flask jobs retry`."""
 
 from collections.abc import Iterator
 from functools import partial

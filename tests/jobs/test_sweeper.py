@@ -19,21 +19,15 @@ from app.jobs.handlers import ATTEMPTS, JobFailed, Work
 from app.jobs.models import Job
 from tests.conftest import every_database
 from tests.jobs.conftest import KIND, Enqueue, Handles
-from tests.jobs.workers import claim, job, row, run, sweep, wake
+from tests.jobs.workers import claim, job, lose, row, run, sweep, wake
 from tests.support.clients import Client
 
 Statements = list[tuple[str, Any]]
 
 
-def lose(app: Flask, job_id: int) -> None:
-    """Let a worker die that has just claimed a job, and its lease end."""
-    assert claim(app, job_id)
-    wake(app, job_id)
-
-
 @contextmanager
 def recorded(app: Flask) -> Iterator[Statements]:
-    """Every statement that the database is sent."""
+    """Record every statement that is sent to the database."""
     seen: Statements = []
 
     def record(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
@@ -125,7 +119,7 @@ def test_a_sweep_leaves_other_jobs_alone(
 
 
 def enqueue_many(app: Flask, owner: Client, count: int, **values: Any) -> None:
-    """Write the rows of many jobs at once."""
+    """Insert many jobs."""
     state = {"owner_id": owner.get("/users/me").json["id"], "kind": KIND, "created_at": utcnow()} | values
     with app.app_context():
         db.session.execute(insert(Job), [state for _ in range(count)])

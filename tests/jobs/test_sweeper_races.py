@@ -14,14 +14,8 @@ from app.jobs.handlers import ATTEMPTS
 from app.jobs.models import Job
 from tests.conftest import every_database
 from tests.jobs.conftest import Enqueue
-from tests.jobs.workers import claim, row, sweep, wake
+from tests.jobs.workers import lose, row, sweep, wake
 from tests.support.clients import Client, at_once
-
-
-def lose(app: Flask, job_id: int) -> None:
-    """Let a worker die that has just claimed a job, and its lease end."""
-    assert claim(app, job_id)
-    wake(app, job_id)
 
 
 @every_database

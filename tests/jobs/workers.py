@@ -40,6 +40,12 @@ def wake(app: Flask, *job_ids: int, overdue: timedelta = timedelta(seconds=1)) -
         db.session.commit()
 
 
+def lose(app: Flask, job_id: int) -> None:
+    """Claim a job, and let its lease end, as if the worker had been killed."""
+    assert claim(app, job_id)
+    wake(app, job_id)
+
+
 def row(app: Flask, job_id: int) -> dict[str, Any]:
     """All columns of a job."""
     with app.app_context():

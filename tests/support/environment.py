@@ -1,4 +1,4 @@
-"""What a process of the service needs: this tree, a port, and the variables of an environment."""
+"""The environment of processes: this tree, free ports and variables."""
 
 import os
 import secrets
@@ -21,7 +21,7 @@ LIBRARIES = {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in 
 
 
 def free_port() -> int:
-    """Find a port on which nothing listens."""
+    """Find a free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -11,7 +11,9 @@ from tests.support.environment import ROOT, Variables, environment
 TIMEOUT = 300  # seconds
 
 
-def run_command(variables: Variables, *command: str, stdin: str = "", cwd: Path = ROOT) -> tuple[int, str]:
+def run_command(
+    variables: Variables, *command: str, stdin: str = "", cwd: Path = ROOT, timeout: float = TIMEOUT
+) -> tuple[int, str]:
     """Run a command, and return its exit code and what it printed."""
     done = subprocess.run(
         command,
@@ -21,7 +23,7 @@ def run_command(variables: Variables, *command: str, stdin: str = "", cwd: Path 
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=TIMEOUT,
+        timeout=timeout,
         check=False,
     )
     return done.returncode, done.stdout
