@@ -34,8 +34,8 @@ def test_a_login_fails_if_the_password_is_changed_meanwhile(
     change = {"current_password": PASSWORD, "new_password": NEW}
     change_during_login(monkeypatch, lambda: ada.post("/users/me/password", json=change))
     monkeypatch.setattr(service, "is_outdated", lambda _stored: True)
-    answer = anonymous.post("/auth/login", json={"email": "ada@example.org", "password": PASSWORD})
-    assert answer.status_code == 401
+    response = anonymous.post("/auth/login", json={"email": "ada@example.org", "password": PASSWORD})
+    assert response.status_code == 401
     log_in(app, "ada@example.org", NEW)
 
 
@@ -44,8 +44,8 @@ def test_a_login_fails_if_the_account_is_deleted_meanwhile(
     ada: Client, anonymous: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     change_during_login(monkeypatch, lambda: ada.delete("/users/me", json={"current_password": PASSWORD}))
-    answer = anonymous.post("/auth/login", json={"email": "ada@example.org", "password": PASSWORD})
-    assert answer.status_code == 401
+    response = anonymous.post("/auth/login", json={"email": "ada@example.org", "password": PASSWORD})
+    assert response.status_code == 401
 
 
 @every_database

@@ -65,8 +65,8 @@ def test_a_finished_job_cannot_be_cancelled(
     job_id = enqueue()
     run_jobs()
     ended = job(ada, job_id)
-    answer, body = problem(ada.post(f"/jobs/{job_id}/cancel"))
-    assert answer == 409
+    code, body = problem(ada.post(f"/jobs/{job_id}/cancel"))
+    assert code == 409
     assert status in body["detail"]
     assert job(ada, job_id) == ended
     assert ended["status"] == status

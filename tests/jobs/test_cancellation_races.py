@@ -63,5 +63,5 @@ def test_a_concurrent_cancellation_and_end_have_one_winner(
 @every_database
 def test_one_of_two_concurrent_cancellations_succeeds(ada: Client, enqueue: Enqueue) -> None:
     for _ in range(5):
-        answers = at_once(partial(ada.post, f"/jobs/{enqueue()}/cancel"))
-        assert sorted(answer.status_code for answer in answers) == [202, 409]
+        responses = at_once(partial(ada.post, f"/jobs/{enqueue()}/cancel"))
+        assert sorted(response.status_code for response in responses) == [202, 409]

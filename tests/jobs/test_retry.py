@@ -88,8 +88,8 @@ def test_only_a_failed_job_can_be_retried(
     elif status == "cancelled":
         ada.post(f"/jobs/{job_id}/cancel")
     before = row(app, job_id)
-    answer, body = problem(ada.post(f"/jobs/{job_id}/retry"))
-    assert (answer, body["detail"]) == (409, f"Only a failed job can be retried: it is {status}.")
+    code, body = problem(ada.post(f"/jobs/{job_id}/retry"))
+    assert (code, body["detail"]) == (409, f"Only a failed job can be retried: it is {status}.")
     assert row(app, job_id) == before
     assert announced == [job_id]
 
@@ -103,8 +103,8 @@ def test_another_users_job_cannot_be_retried(ada: Client, bob: Client, announced
 
 @every_database
 def test_one_of_two_concurrent_retries_succeeds(ada: Client, announced: list[int], failed: int) -> None:
-    answers = at_once(partial(ada.post, f"/jobs/{failed}/retry"))
-    assert sorted(answer.status_code for answer in answers) == [202, 409]
+    responses = at_once(partial(ada.post, f"/jobs/{failed}/retry"))
+    assert sorted(response.status_code for response in responses) == [202, 409]
     assert announced == [failed, failed]
 
 

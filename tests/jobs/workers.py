@@ -68,5 +68,5 @@ def job(client: Client, job_id: int) -> dict[str, Any]:
     """A job, as its owner reads it."""
     response = client.get(f"/jobs/{job_id}")
     assert response.status_code == 200, response.text
-    answer: dict[str, Any] = response.json
-    return answer
+    body: dict[str, Any] = response.json
+    return body

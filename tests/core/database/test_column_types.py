@@ -90,8 +90,8 @@ def test_a_trailing_space_makes_texts_different(context: None) -> None:
 
 @pytest.mark.parametrize("email", ["ada@example.org ", "ada@example.org\n", "ada@example.org\u00a0"])
 def test_an_email_with_a_trailing_space_is_refused(anonymous: Client, email: str) -> None:
-    answer = anonymous.post("/auth/signup", json={"email": email, "password": PASSWORD, "name": "Ada"})
-    assert answer.status_code == 422
+    response = anonymous.post("/auth/signup", json={"email": email, "password": PASSWORD, "name": "Ada"})
+    assert response.status_code == 422
 
 
 @every_database

@@ -64,11 +64,11 @@ def admin(app: Flask, created: Flask) -> Client:
 def test_a_method_has_its_own_guard_or_else_that_of_its_class(created: Flask, ada: Client, admin: Client) -> None:
     anonymous, user, refresh = Client(created), user_of(created, ada), Client(created, ada.refresh_token)
     note = {"json": {"text": "bye"}}
-    answers = {
+    responses = {
         method: [client.open(method, "/Notes", **options).status_code for client in (anonymous, user, refresh, admin)]
         for method, options in {"GET": {}, "PUT": note, "DELETE": {}}.items()
     }
-    assert answers == {"GET": [200] * 4, "PUT": [401, 401, 200, 401], "DELETE": [401, 403, 401, 204]}
+    assert responses == {"GET": [200] * 4, "PUT": [401, 401, 200, 401], "DELETE": [401, 403, 401, 204]}
 
 
 def test_a_problem_of_a_missing_role_says_so(created: Flask, ada: Client) -> None:

@@ -17,7 +17,7 @@ def test_a_retry_gets_the_first_response(ada: Client) -> None:
     assert first.headers["Location"]
     assert first.headers["ETag"]
     assert content(first) == content(second) == content(third)
-    assert [is_replayed(answer) for answer in (first, second, third)] == [False, True, True]
+    assert [is_replayed(response) for response in (first, second, third)] == [False, True, True]
     assert codes(ada) == [note()["code"]]
 
 

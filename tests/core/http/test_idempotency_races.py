@@ -50,18 +50,18 @@ def test_a_retry_during_the_first_request_gets_409(ada: Client, monkeypatch: pyt
 @pytest.mark.parametrize("times", [2, 8])
 def test_concurrent_retries_have_one_effect(ada: Client, announced: list[int], times: int) -> None:
     for number in range(4):
-        answers = at_once(partial(upload, ada, f"{KEY}-{number}"), times)
-        assert Counter(is_replayed(answer) for answer in answers if answer.status_code == 202)[False] == 1
-        assert {answer.status_code for answer in answers} <= {202, 409}
-        assert len({content(answer) for answer in answers if answer.status_code == 202}) == 1
+        responses = at_once(partial(upload, ada, f"{KEY}-{number}"), times)
+        assert Counter(is_replayed(response) for response in responses if response.status_code == 202)[False] == 1
+        assert {response.status_code for response in responses} <= {202, 409}
+        assert len({content(response) for response in responses if response.status_code == 202}) == 1
     assert len(announced) == len(ada.get("/jobs").json["items"]) == 4
 
 
 @every_database
 def test_concurrent_retries_that_fail_leave_no_key(app: Flask, ada: Client) -> None:
     ada.post("/notes", json=note())
-    answers = at_once(partial(create, ada), 8)
-    assert {answer.status_code for answer in answers} <= {409, 503}  # MariaDB may detect a deadlock
+    responses = at_once(partial(create, ada), 8)
+    assert {response.status_code for response in responses} <= {409, 503}  # MariaDB may detect a deadlock
     assert count_keys(app) == 0
 
 
@@ -114,8 +114,8 @@ def test_one_of_two_concurrent_retries_takes_over_an_expired_lease(
         db.session.execute(update(IdempotencyKey).values(status=None, claimed_at=utcnow() - 2 * LEASE))
         db.session.commit()
     monkeypatch.setattr(idempotency._Claim, "find", find_and_wait)
-    answers = at_once(partial(upload, ada))
-    assert sorted(answer.status_code for answer in answers) == [202, 409]
+    responses = at_once(partial(upload, ada))
+    assert sorted(response.status_code for response in responses) == [202, 409]
     assert len(announced) == 2
 
 

@@ -98,10 +98,10 @@ def test_a_database_error_is_logged_without_values(
         db.session.execute(insert(User), [row | {"email_verified": True, "active": True}])
 
     monkeypatch.setattr(notes, "create", fail)
-    answer = ada.post("/notes", json=note())
-    assert answer.status_code == 500
+    response = ada.post("/notes", json=note())
+    assert response.status_code == 500
     (event,) = [event for line in json_lines() if (event := json.loads(line))["log.level"] == "error"]
-    assert event["http"]["request"]["id"] == answer.json["request_id"] == answer.headers["X-Request-ID"]
+    assert event["http"]["request"]["id"] == response.json["request_id"] == response.headers["X-Request-ID"]
     assert "IntegrityError" in event["error"]["type"]
     assert "hunter2" not in json.dumps(event)
     assert "ada@example.org" not in json.dumps(event)
