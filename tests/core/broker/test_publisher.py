@@ -34,6 +34,12 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     return clock
 
 
+@pytest.fixture
+def long_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a message take long: a publisher drops it after PUBLISH_TIMEOUT, which a busy machine may exceed."""
+    monkeypatch.setattr(publisher_module, "PUBLISH_TIMEOUT", 30.0)
+
+
 def seconds(call: Callable[[], object]) -> float:
     begun = time.monotonic()
     call()
@@ -134,7 +140,7 @@ def test_publishing_is_retried_after_a_pause(
 
 
 @every_broker
-def test_messages_reach_the_queue(publisher_at: PublisherAt, tmp_path: Path, kind: str) -> None:
+def test_messages_reach_the_queue(long_timeout: None, publisher_at: PublisherAt, tmp_path: Path, kind: str) -> None:
     with new_broker(kind, tmp_path) as url:
         publisher = publisher_at(url)
         for number in range(3):
@@ -156,7 +162,9 @@ def cut(publisher: Publisher, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["rabbitmq", "redis"])
-def test_a_dead_connection_loses_no_message(publisher_at: PublisherAt, tmp_path: Path, kind: str) -> None:
+def test_a_dead_connection_loses_no_message(
+    long_timeout: None, publisher_at: PublisherAt, tmp_path: Path, kind: str
+) -> None:
     with new_broker(kind, tmp_path) as url:
         publisher = publisher_at(url)
         publisher.publish("jobs.run", 1)

@@ -48,6 +48,6 @@ def test_lint_passes_without_the_example(tree: Path) -> None:
 
 @pytest.mark.timeout(TIMEOUT + 60)
 def test_the_tests_pass_without_the_example(tree: Path) -> None:
-    code, output = run_command(WITHOUT_SERVERS, "bin/test", "-q", cwd=tree, timeout=TIMEOUT)
+    code, output = run_command(WITHOUT_SERVERS, "bin/test", "-q", "-rfE", cwd=tree, timeout=TIMEOUT)
     assert code == 0, output[-20_000:]
     assert re.search(r"\d+ passed", output), output[-20_000:]
