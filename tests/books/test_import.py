@@ -44,7 +44,7 @@ def test_a_finished_import_reports_progress_and_result(ada: Client, run_jobs: Ca
     file = f"{HEADER}Emma,Jane Austen,{isbn(1)},1815,eng\nNo ISBN,Nobody,,,\n"
     location = import_csv(ada, file).headers["Location"]
     run_jobs()
-    job = ada.open("GET", f"~{location}").json
+    job = ada.get(f"~{location}").json
     assert job["status"] == "succeeded"
     assert job["progress"] == {"done": 2, "total": 2}
     assert job["attempts"] == 1
@@ -60,10 +60,8 @@ def test_a_finished_import_reports_progress_and_result(ada: Client, run_jobs: Ca
 
 @every_database
 def test_a_new_book_is_imported_with_every_column(ada: Client, import_file: Import) -> None:
-    assert counts(import_file(f"{HEADER}Война и мир 📚,Лев Толстой,{isbn(1)},1869,ru\n")) == (1, 0, 0, 0)
-    assert list_books(ada) == [
-        book(title="Война и мир 📚", author="Лев Толстой", isbn=isbn(1), year=1869, language="ru")
-    ]
+    assert counts(import_file(f"{HEADER}Война и мир 📚,Толстой,{isbn(1)},1869,ru\n")) == (1, 0, 0, 0)
+    assert list_books(ada) == [book(title="Война и мир 📚", author="Толстой", isbn=isbn(1), year=1869, language="ru")]
 
 
 @every_database
@@ -88,9 +86,9 @@ def test_an_import_changes_the_etag_of_updated_books_only(ada: Client, import_fi
     created = ada.post("/books", json=book(isbn=isbn(1)))
     location = "~" + created.headers["Location"]
     import_file(f"{HEADER}Emma,Jane Austen,{isbn(1)},1815,eng\n")
-    assert ada.open("GET", location).headers["ETag"] == created.headers["ETag"]
+    assert ada.get(location).headers["ETag"] == created.headers["ETag"]
     import_file(f"{HEADER}Emma,Austen,{isbn(1)},1815,eng\n")
-    assert ada.open("GET", location).headers["ETag"] != created.headers["ETag"]
+    assert ada.get(location).headers["ETag"] != created.headers["ETag"]
 
 
 @every_database
@@ -186,10 +184,10 @@ def test_an_interrupted_import_resumes_and_counts_each_row_once(
     rows = [f"Title,Author,{isbn(number)},,\nNo ISBN,Author,,,\n" for number in range(5)]
     location = import_csv(ada, HEADER + "".join(rows)).headers["Location"]
     run_jobs()
-    assert ada.open("GET", f"~{location}").json["progress"] == {"done": 4, "total": 10}
+    assert ada.get(f"~{location}").json["progress"] == {"done": 4, "total": 10}
     assert len(list_books(ada)) == 2
     run_jobs()
-    job = ada.open("GET", f"~{location}").json
+    job = ada.get(f"~{location}").json
     assert (job["status"], job["attempts"], job["progress"]) == ("succeeded", 2, {"done": 10, "total": 10})
     assert counts(job["result"]) == (5, 0, 0, 5)
     assert [error["line"] for error in job["result"]["errors"]] == [3, 5, 7, 9, 11]

@@ -1,6 +1,5 @@
 """Which errors of the database may pass by themselves."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -9,19 +8,11 @@ from sqlalchemy import create_engine, insert, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from app.core.database import db, is_transient, rollback
+from app.core.database import db, is_transient
 from app.users.models import User
 from tests.conftest import every_database
 
 VALUE = "hunter2"
-
-
-@pytest.fixture
-def context(app: Flask) -> Iterator[None]:
-    """An application context, whose transaction is rolled back."""
-    with app.app_context():
-        yield
-        rollback()
 
 
 def error_of(statement: str) -> DBAPIError:

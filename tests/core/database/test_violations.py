@@ -1,10 +1,9 @@
 """Constraints: each violation becomes the error that it stands for, and any other is an internal error."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from flask import Flask
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
@@ -14,14 +13,6 @@ from app.core.errors import AppError, Conflict, NotFound
 from app.jobs.models import Job
 from app.users.models import User
 from tests.conftest import every_database
-
-
-@pytest.fixture
-def context(app: Flask) -> Iterator[None]:
-    """An application context, whose transaction is rolled back."""
-    with app.app_context():
-        yield
-        rollback()
 
 
 def user(**fields: Any) -> User:
