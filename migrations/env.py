@@ -10,7 +10,7 @@ from flask import current_app
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
-from app.core.database import db
+from app.core.database import batch, db  # noqa: F401  # batch changes Alembic
 from app.core.database.migration_lock import TURN_TIMEOUT, StillLocked, limit_lock_waits, migration_lock
 from app.core.database.revisions import process_revision, write_type
 

@@ -7,7 +7,7 @@ from flask import current_app
 
 from app.core import checks
 from app.core.checks import Check, CheckFailed, doctor_check
-from app.core.database import db, read_connection
+from app.core.database import check_schema, db, read_connection
 from app.core.database.connections import connections_granted, connections_needed
 from app.core.observability import redact
 from app.core.settings import current_settings
@@ -72,7 +72,7 @@ def _broker() -> str:
 
 @doctor_check("migrations", remedy="run: flask db upgrade", needs="database", before_release=False)
 def _migrations() -> str:
-    service.check_migrations()
+    check_schema()
     return "the schema matches the code"
 
 

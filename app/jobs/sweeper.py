@@ -14,7 +14,16 @@ from uuid import uuid4
 from flask import Flask
 from sqlalchemy import Row, select, update
 
-from app.core.database import affected_rows, commit, db, db_now, is_transient, read_connection
+from app.core.database import (
+    SchemaOutdated,
+    affected_rows,
+    check_schema,
+    commit,
+    db,
+    db_now,
+    is_transient,
+    read_connection,
+)
 from app.core.observability import caused_by
 from app.jobs.handlers import attempts_of, kinds
 from app.jobs.models import Job
@@ -67,13 +76,19 @@ def _warn_of_unknown_kind(kind: str) -> None:
 
 
 def sweep_forever(app: Flask) -> None:
-    """Sweep at intervals, and write this worker's heartbeat. Errors are logged, and the next sweep tries again."""
+    """Sweep at intervals, and write this worker's heartbeat. Errors are logged, and the next sweep tries again.
+
+    A worker can start before the migrations of its release have run. It then waits for them.
+    """
     worker = uuid4().hex
     while True:
         try:
             with app.app_context():
+                check_schema()
                 sweep()
                 beat(worker)
+        except SchemaOutdated as error:
+            logger.info("no sweep yet: %s", error)
         except Exception as error:  # without its sweeper, a worker would never take back lost jobs
             if is_transient(error):
                 logger.warning("the sweep failed: database error: %s", error)

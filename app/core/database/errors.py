@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from sqlalchemy import Index, PrimaryKeyConstraint, Table, UniqueConstraint
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app.core.database.base import Base
@@ -100,7 +100,7 @@ def is_transient(error: BaseException) -> bool:
         return True
     if hasattr(driver, "diag"):  # None: the server could not be reached
         state = driver.sqlstate
-        return state.startswith(TRANSIENT_ON_POSTGRESQL) if state else type(driver).__name__ == "OperationalError"
+        return state.startswith(TRANSIENT_ON_POSTGRESQL) if state else isinstance(error, OperationalError)
     if hasattr(driver, "sqlite_errorname"):
         return str(driver.sqlite_errorname).startswith(TRANSIENT_ON_SQLITE)
     return bool(driver.args) and driver.args[0] in TRANSIENT_ON_MYSQL
