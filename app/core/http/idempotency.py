@@ -36,6 +36,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.commands import prunes
 from app.core.database import Base, BigInt, Bytes, Id, Timestamp, affected_rows, commit, db, db_now, rollback
+from app.core.database.errors import violated_constraint
 from app.core.errors import Conflict, Invalid
 from app.core.http.json import encode
 
@@ -105,9 +106,11 @@ class _Claim:
             row = {"user_id": self.user_id, "key": self.key, **self._values()}
             db.session.execute(insert(IdempotencyKey).values(row))
             commit()
-        except IntegrityError:
+        except IntegrityError as error:
             rollback()
-            return False
+            if violated_constraint(error, ["uq_idempotency_keys_user_id_key"]):
+                return False
+            raise
         return True
 
     def find(self) -> tuple[IdempotencyKey, timedelta]:
