@@ -35,4 +35,4 @@ ARG GIT_REV
 ENV GIT_REV=$GIT_REV
 # No EXPOSE: Dokku would publish that port instead of 80. No HEALTHCHECK: a worker has no port, and platforms check
 # /readyz themselves.
-CMD ["bin/web"]
+CMD ["bin/web", "--config", "gunicorn.conf.py"]

@@ -2,8 +2,8 @@
 
 from functools import cache
 
-from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import inspect, text
 
 from app.core.database.base import db
 from app.core.database.engine import read_connection
@@ -23,7 +23,8 @@ def check_schema() -> None:
         SchemaOutdated: The database lacks migrations of this code.
     """
     with read_connection(db.engine) as connection:
-        current = MigrationContext.configure(connection).get_current_revision()
+        has_revision = inspect(connection).has_table("alembic_version")
+        current = connection.scalar(text("SELECT version_num FROM alembic_version")) if has_revision else None
     head, known = _revisions()
     if current is None or (current != head and current in known):
         raise SchemaOutdated(f"the schema is at {current}, the code at {head}: run flask db upgrade")

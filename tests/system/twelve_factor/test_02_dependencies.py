@@ -118,7 +118,7 @@ def test_the_service_runs_on_that_environment_and_executes_no_other_program(buil
 def traced(process: str, build: Build, folder: Path) -> list[str]:
     """The command of a process type by its absolute path, under strace, which records all executions."""
     strace = str(shutil.which("strace"))
-    line = PROCFILE[process].replace("bin/web", "gunicorn --config gunicorn.conf.py")  # what the script executes
+    line = PROCFILE[process].replace("bin/web", "gunicorn")  # what the script executes
     command, *arguments = line.split()
     trace = ["--follow-forks", "--trace=execve,execveat", f"--output={folder / process}.trace"]
     return [strace, *trace, str(build.bin / command), *arguments]
