@@ -1,6 +1,6 @@
 """Refuse migrations that block a busy table. `bin/lint` runs this; it needs no database.
 
-The SQL for PostgreSQL of each migration, except the first ones, is checked by squawk. `squawk.toml` has the rules.
+The SQL for PostgreSQL of each migration is checked by squawk. `squawk.toml` has the rules.
 """
 
 import subprocess
@@ -18,10 +18,8 @@ sys.path.insert(0, str(ROOT))
 
 from app.core.extensions import db, migrate  # noqa: E402  # the path comes first
 
-INITIAL = ("0001", "0002", "0003")  # they create the first tables, before there are any rows
 
-
-def sql_of_new_migrations() -> dict[str, str]:
+def sql_of_migrations() -> dict[str, str]:
     """The SQL of each upgrade, by the name of its file. A merge of two branches has none."""
     app = Flask("lint")
     app.config["SQLALCHEMY_DATABASE_URI"] = "postgresql+psycopg://"  # for its dialect; nothing connects
@@ -30,7 +28,7 @@ def sql_of_new_migrations() -> dict[str, str]:
     scripts: dict[str, str] = {}
     with app.app_context():
         for script in ScriptDirectory(str(ROOT / "migrations")).walk_revisions():
-            if script.revision in INITIAL or isinstance(script.down_revision, tuple):
+            if isinstance(script.down_revision, tuple):
                 continue
             config = migrate.get_config(str(ROOT / "migrations"))
             config.output_buffer = StringIO()
@@ -41,9 +39,7 @@ def sql_of_new_migrations() -> dict[str, str]:
 
 def main() -> int:
     """Run squawk on the SQL. Returns its exit status."""
-    scripts = sql_of_new_migrations()
-    if not scripts:
-        return 0
+    scripts = sql_of_migrations()
     with tempfile.TemporaryDirectory() as folder:
         for name, sql in scripts.items():
             (Path(folder) / f"{name}.sql").write_text(sql)
