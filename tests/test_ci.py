@@ -44,7 +44,7 @@ def test_the_workflow_runs_nothing_but_steps_of_ci() -> None:
 
 
 def test_a_step_brings_the_steps_that_it_needs() -> None:
-    assert steps("docker") == {"setup", "engine", "docker"}
+    assert steps("docker") == {"packages", "setup", "engine", "docker"}
 
 
 def test_ci_refuses_an_unknown_step() -> None:

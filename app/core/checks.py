@@ -14,7 +14,7 @@ class Check:
 
     Attributes:
         name: What is checked, in one word.
-        run: Returns what is fine about it, or raises any error.
+        run: Returns the result in a few words, or raises an error.
         remedy: What the operator can do when it fails.
         needs: The name of another check without which this one cannot run.
         before_release: Whether the check can run before the migrations and without a worker.

@@ -60,10 +60,8 @@ def database_url(url: str) -> URL:
         raise ValueError("names no database; it ends with /name")
     options, password = parts.get("OPTIONS", {}), parts["PASSWORD"]
     if scheme == "mysql":
-        options, password = (
-            _mysql_options(options),
-            password.encode().decode("latin-1"),
-        )  # PyMySQL encodes it in Latin-1
+        options = _mysql_options(options)
+        password = password.encode().decode("latin-1")  # PyMySQL encodes it in Latin-1
     translated = URL.create(
         DATABASE_DRIVERS[scheme],
         username=parts["USER"] or None,
@@ -84,17 +82,12 @@ def broker_url(url: str) -> str:
         ValueError: What is wrong with the URL. The message contains no part of it.
     """
     if _scheme(url, BROKER_SCHEMES) != "sqla+sqlite":
-        return service_url(url, *BROKER_SCHEMES)
+        _check_host(url)
+        return url
     return f"sqla+{database_url(url.removeprefix('sqla+')).render_as_string()}"
 
 
-def service_url(url: str, *schemes: str) -> str:
-    """Check that a URL has one of the schemes and a host.
-
-    Raises:
-        ValueError: What is wrong with the URL. The message contains no part of it.
-    """
-    _scheme(url, schemes)
+def _check_host(url: str) -> None:
     try:
         parts = urlsplit(url)
         complete = bool(parts.hostname) and parts.port != 0 and not parts.fragment and "@" not in parts.path
@@ -102,7 +95,6 @@ def service_url(url: str, *schemes: str) -> str:
         complete = False
     if not complete:
         raise ValueError("cannot be read; it has the form scheme://user:password@host:port/…")
-    return url
 
 
 def _parts(url: str) -> dict[str, Any]:
@@ -156,7 +148,7 @@ def _mysql_options(options: dict[str, Any]) -> dict[str, Any]:
         else:
             mode = str(value).upper() or mode
     if mode not in TLS_MODES:
-        raise ValueError("asks for TLS in a way that is not known; write ssl-mode=REQUIRED or ssl-mode=VERIFY_IDENTITY")
+        raise ValueError("has an unknown TLS mode; use ssl-mode=REQUIRED or ssl-mode=VERIFY_IDENTITY")
     tls = {} if "ssl_ca" in options else TLS_MODES[mode]
     return options | tls | {"charset": "utf8mb4"}
 

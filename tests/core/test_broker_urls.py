@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.core.urls import ROOT, broker_url, service_url
+from app.core.urls import ROOT, broker_url
 
 
 @pytest.mark.parametrize(
@@ -41,8 +41,3 @@ def test_an_invalid_broker_url_is_refused_without_repeating_it(url: str) -> None
     with pytest.raises(ValueError, match="cannot be read") as raised:
         broker_url(url)
     assert "hunter" not in str(raised.value)
-
-
-@pytest.mark.parametrize("url", ["smtp://localhost:1025", "smtps://user:p%40w@mail.example.org"])
-def test_a_mail_url_is_passed_unchanged(url: str) -> None:
-    assert service_url(url, "smtp", "smtps") == url

@@ -44,7 +44,7 @@ class Publisher:
         with self._connect() as connection:
             queue.bind(connection.default_channel).declare()
             # RabbitMQ that is short of memory or disk accepts connections, but blocks publishers.
-            self._celery.amqp.Producer(connection).publish("", exchange="amq.direct", routing_key="nobody")
+            self._celery.amqp.Producer(connection).publish("", exchange="amq.direct", routing_key="unused")
 
     def _connect(self) -> Any:
         connection = self._celery.connection_for_write(transport_options=self._options)

@@ -43,6 +43,6 @@ def _compare_bytes(create: CreateTable, compiler: Any, **options: Any) -> str:
 
 @compiles(CreateTable, "sqlite")
 def _never_reuse_ids(create: CreateTable, compiler: Any, **options: Any) -> str:
-    """Use AUTOINCREMENT: without it, SQLite gives a new row the id of a deleted one, and a late message hits it."""
+    """Use AUTOINCREMENT: without it, SQLite gives a new row the id of a deleted one, which late messages name."""
     create.element.dialect_options["sqlite"]["autoincrement"] = True
     return str(compiler.visit_create_table(create, **options))

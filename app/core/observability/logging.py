@@ -51,7 +51,7 @@ def _ip(address: str) -> str | None:
         ip = ip_address(address.partition("%")[0])
     except ValueError:
         return None
-    return str(getattr(ip, "ipv4_mapped", None) or ip)  # an IPv6 socket reports IPv4 clients so
+    return str(getattr(ip, "ipv4_mapped", None) or ip)  # IPv6 sockets report IPv4 clients as ::ffff:…
 
 
 class EcsFormatter(ecs_logging.StdlibFormatter):

@@ -16,7 +16,7 @@ from tests.system.harness.process import Service, run_command
 
 PASSWORD = "hunter2-and-a-half"
 PROCESSES = {
-    "web": ["gunicorn", "--config", "gunicorn.conf.py"],
+    "web": ["bin/web", "--config", "gunicorn.conf.py"],
     "worker": ["celery", "--quiet", "--app", "app.worker", "worker"],
     "admin": ["flask", "prune"],
 }
