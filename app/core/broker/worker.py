@@ -11,6 +11,7 @@ from celery.signals import setup_logging, worker_process_init
 from flask import Flask
 
 from app.core.broker.celery import new_publisher
+from app.core.broker.pool import use_killable_pool
 from app.core.observability.logging import configure_logging
 from app.core.settings import Settings
 
@@ -24,6 +25,7 @@ def prepare_worker(app: Flask) -> Celery:
     if Path("/dev/shm").is_dir():  # noqa: S108
         tempfile.tempdir = "/dev/shm"  # noqa: S108  # the pool's shared files stay in memory
 
+    use_killable_pool()
     _log_to_stdout(settings)
     _replace_publisher_in_children(app, celery, settings)
     _ignore_sigterm_in_children()
