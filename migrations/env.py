@@ -64,7 +64,7 @@ def connect() -> Connection:
     except OperationalError as error:
         where = db.engine.url.render_as_string(hide_password=True)
         reason, *_ = str(error.orig).splitlines()  # further lines of PostgreSQL's driver are guesses
-        raise click.ClickException(f"The database at {where} does not answer: {reason}") from None
+        raise click.ClickException(f"Cannot connect to the database at {where}: {reason}") from None
 
 
 def migrate(connection: Connection) -> None:

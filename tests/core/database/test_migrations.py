@@ -86,8 +86,8 @@ def test_drift_finds_an_extra_column(fresh: Flask, monkeypatch: pytest.MonkeyPat
     flask_migrate.upgrade()
     altered = copy_of_models()
     altered.tables["users"].append_column(Column("nickname", String(10)))
-    (difference,) = drift(altered)
-    assert (difference[0], difference[2], difference[3].name) == ("add_column", "users", "nickname")
+    added = [(difference[2], difference[3].name) for difference in drift(altered) if difference[0] == "add_column"]
+    assert ("users", "nickname") in added
 
 
 @every_database
