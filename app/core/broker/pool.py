@@ -19,11 +19,18 @@ class FileLock:
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile()  # noqa: SIM115  # open for as long as the lock exists
 
-    def __enter__(self) -> None:
+    def acquire(self) -> bool:
         fcntl.lockf(self._file, fcntl.LOCK_EX)
+        return True
+
+    def release(self) -> None:
+        fcntl.lockf(self._file, fcntl.LOCK_UN)
+
+    def __enter__(self) -> bool:
+        return self.acquire()
 
     def __exit__(self, *_: object) -> None:
-        fcntl.lockf(self._file, fcntl.LOCK_UN)
+        self.release()
 
 
 class KillablePool(Pool):

@@ -136,7 +136,9 @@ def test_a_missing_database_fails_the_release_with_one_line(scheme: str, command
     )
     code, log = run_command(variables | {"HONCHO_PROCESS_NAME": "release.1"}, *command)
     assert code == 1
-    (line,) = [line for line in log.splitlines() if "FAIL: database: " in line or "Cannot connect to the database" in line]
+    (line,) = [
+        line for line in log.splitlines() if "FAIL: database: " in line or "Cannot connect to the database" in line
+    ]
     assert "127.0.0.1" in line
     assert "refused" in line
     assert "Traceback" not in log
