@@ -52,6 +52,7 @@ def commit() -> None:
 
     A lost connection is no error if the transaction has only read: nothing is lost.
     """
+    db.session.flush()  # outside `try`: if it cannot connect, no statement has run, but pending changes are lost
     try:
         db.session.commit()
     except DBAPIError as error:

@@ -7,15 +7,18 @@ from typing import Any
 import pytest
 from flask import Flask
 from marshmallow import fields
+from pydantic import SecretStr
 from sqlalchemy import insert, select, text, update
 
 from app.core.database import db
 from app.core.http import Resource, marshal_with
 from app.core.http.fields import Schema
 from app.core.security import ANYONE
+from app.core.settings import Settings
 from app.users.models import User
 from tests.conftest import every_database
 from tests.support.clients import Client, problem
+from tests.support.environment import free_port
 from tests.support.sites import site
 
 NEW = {"email": "new@example.org", "name": "New", "password_hash": "no hash", "role": "user"}
@@ -76,6 +79,17 @@ def lose_connection() -> None:
         killer.execute(kill.format(*cursor.fetchone()))
 
 
+class Addition(Resource):
+    """Adds a user."""
+
+    guard = ANYONE
+
+    @marshal_with(None, code=204)
+    def post(self) -> None:
+        """Add a user. The INSERT is sent at the commit."""
+        add_entity()
+
+
 @pytest.fixture
 def visitor(app: Flask) -> Iterator[Client]:
     with site(app, Count) as created:
@@ -124,6 +138,15 @@ def test_a_write_that_is_lost_with_the_connection_answers_503(
         assert problem(visitor.get("/Count"))[0] == 503
     assert users(app) == before
     assert visitor.get("/Count").status_code == 200
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "mysql"])
+def test_a_write_without_a_connection_answers_503(app: Flask, monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
+    dead = SecretStr(f"{scheme}://ada@127.0.0.1:{free_port()}/barah")
+    settings: Settings = app.extensions["settings"].model_copy(update={"database_url": dead})
+    monkeypatch.setitem(app.extensions, "settings", settings)
+    with site(app, Addition) as created:
+        assert problem(Client(created).post("/Addition"))[0] == 503
 
 
 def test_a_get_that_only_reads_takes_no_write_lock_on_sqlite(app: Flask, ada: Client, visitor: Client) -> None:
