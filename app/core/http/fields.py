@@ -14,8 +14,9 @@ class Schema(BaseSchema):
     class Meta:
         unknown = RAISE
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
+    def _init_fields(self) -> None:
+        """Select the fields. `Nested` and `Pluck` copy a schema and call this again, with fewer fields."""
+        super()._init_fields()
         self._required = {field.data_key or name for name, field in self.dump_fields.items() if field.required}
 
     def _serialize(self, obj: Any, *, many: bool = False) -> Any:

@@ -42,6 +42,15 @@ class NameSchema(Schema):
     shown_name = fields.String(required=True, attribute="name")
 
 
+class PartsSchema(Schema):
+    """Parts of nested things, from instances of a schema."""
+
+    selected = fields.Nested(ThingSchema(), only=("title",))
+    others = fields.Nested(ThingSchema(), exclude=("title", "year"))
+    plucked = fields.Pluck(ThingSchema(), "title")
+    all_plucked = fields.Pluck(ThingSchema(), "title", many=True)
+
+
 @dataclass
 class Thing:
     """A thing as an object."""
@@ -102,9 +111,21 @@ class ManyThings(Resource):
         return [PLACE, {"city": "Ely", "country": "England"}]
 
 
+class Parts(Resource):
+    """Returns parts of a thing that lacks the other required fields."""
+
+    guard = ANYONE
+
+    @marshal_with(PartsSchema, code=200)
+    def get(self) -> Any:
+        """Return parts."""
+        title = {"title": "Emma"}
+        return {"selected": title, "others": {"place": PLACE}, "plucked": title, "all_plucked": [title, title]}
+
+
 @pytest.fixture
 def visitor(app: Flask) -> Iterator[Client]:
-    with site(app, OneThing, Rows, ManyThings) as created:
+    with site(app, OneThing, Rows, ManyThings, Parts) as created:
         yield Client(created)
 
 
@@ -122,6 +143,15 @@ def test_a_row_of_a_query_is_serialised(visitor: Client, ada: Client) -> None:
 
 def test_a_list_is_serialised_by_a_schema_with_many(visitor: Client) -> None:
     assert visitor.get("/ManyThings").json == [{"city": "Bath"}, {"city": "Ely", "country": "England"}]
+
+
+def test_a_part_of_a_nested_schema_requires_only_its_own_fields(visitor: Client) -> None:
+    assert visitor.get("/Parts").json == {
+        "selected": {"title": "Emma"},
+        "others": {"city": "Bath", "place": PLACE},
+        "plucked": "Emma",
+        "all_plucked": ["Emma", "Emma"],
+    }
 
 
 @pytest.mark.parametrize(
