@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import orjson
 
 MAX_DEPTH = 200  # levels of lists and objects; orjson encodes 254
+INTEGERS = range(-(2**63), 2**64)  # those that orjson encodes
 
 
 def dumps(value: Any) -> bytes:
@@ -43,7 +44,7 @@ def loads(body: bytes) -> Any:
 
     Raises:
         ValueError: The body is not UTF-8 or not JSON, contains NaN, a lone surrogate or a repeated key, or a number
-            that is beyond the range of a double.
+            that is beyond the range of a double, or an integer that orjson could not encode.
         RecursionError: The body is nested too deeply.
     """
     value = _DECODER.decode(body.decode())
@@ -81,8 +82,10 @@ def _float(text: str) -> float:
 
 
 def _int(text: str) -> int:
-    _float(text)
-    return int(text)
+    number = int(text)
+    if number not in INTEGERS:
+        raise ValueError("an integer is too large")
+    return number
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -146,6 +146,13 @@ def test_the_document_describes_a_field_of_any_type(user: Client, name: str) -> 
     assert described.items() >= FIELDS[name][3].items()
 
 
+@pytest.mark.parametrize("number", [-(2**63) - 1, 2**64])
+@pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": "k"}], ids=["without a key", "with a key"])
+def test_an_integer_beyond_64_bits_gets_400(user: Client, number: int, headers: dict[str, str]) -> None:
+    for name in ("count", "raw"):
+        assert problem(user.post("/Echo", json={name: number}, headers=headers))[0] == 400
+
+
 def test_values_without_a_type_in_json_are_returned_as_the_nearest_one(user: Client) -> None:
     response = user.get("/Unusual")
     assert response.status_code == 200, response.text
