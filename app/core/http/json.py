@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import orjson
 
 MAX_DEPTH = 200  # levels of lists and objects; orjson encodes 254
+MAX_EXPONENT = 100  # of decimals that are written without one
 INTEGERS = range(-(2**63), 2**64)  # those that orjson encodes
 
 
@@ -27,7 +28,8 @@ def encode(value: Any) -> Any:
     """
     match value:
         case Decimal():
-            return format(value, "f")  # a string: many clients parse JSON numbers as binary floats
+            # A string: many clients parse JSON numbers as binary floats. Without an exponent, 1E+99999999 takes 100 MB.
+            return format(value, "f") if abs(value.adjusted()) < MAX_EXPONENT else str(value)
         case timedelta():
             return value.total_seconds()
         case set() | frozenset():

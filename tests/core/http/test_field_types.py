@@ -36,6 +36,11 @@ class Price(enum.Enum):
 FIELDS: dict[str, tuple[fields.Field, Any, Any, dict[str, Any]]] = {
     "decimal": (fields.Decimal(), "12.3450", None, {"type": "string", "format": "decimal"}),
     "large": (fields.Decimal(), "1E+20", "100000000000000000000", {"type": "string"}),
+    "longest": (fields.Decimal(), "-1E+99", "-1" + "0" * 99, {}),
+    "smallest": (fields.Decimal(), "1E-99", "0." + "0" * 98 + "1", {}),
+    "huge": (fields.Decimal(), "1E+99999999", None, {}),
+    "tiny": (fields.Decimal(), "-1.5E-99999999", None, {}),
+    "zero": (fields.Decimal(), "0E+99999999", None, {}),
     "exact": (fields.Decimal(as_string=True), "0.10", None, {"type": "string"}),
     "uuid": (fields.UUID(), GUID, None, {"type": "string", "format": "uuid"}),
     "date": (fields.Date(), "2026-11-21", None, {"type": "string", "format": "date"}),
