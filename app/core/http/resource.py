@@ -88,8 +88,9 @@ class Api(flask_restful.Api):
     """Registers each resource once, for routing and for documentation."""
 
     def __init__(self, app: Flask, docs: FlaskApiSpec, prefix: str = "") -> None:
-        app.url_map.converters["id"] = RowId
-        app.before_request(_refuse_encoded_slashes)
+        if "id" not in app.url_map.converters:  # an application may have a second Api, with another prefix
+            app.url_map.converters["id"] = RowId
+            app.before_request(_refuse_encoded_slashes)
         super().__init__(app, prefix=prefix)
         self.docs = docs
 

@@ -45,3 +45,8 @@ def test_concurrent_first_requests_get_the_same_document(app: Flask) -> None:
     with ThreadPoolExecutor(8) as threads:
         documents = list(threads.map(lambda _: docs.document(), range(8)))
     assert len(set(documents)) == 1
+
+
+def test_a_second_api_registers_no_function_again(app: Flask) -> None:
+    functions = app.before_request_funcs[None]
+    assert len(functions) == len(set(functions))
