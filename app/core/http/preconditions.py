@@ -23,7 +23,7 @@ def if_match() -> Callable[[str], bool]:
     """Return a test of entity tags by the request's `If-Match`. Without one, each tag passes.
 
     Raises:
-        Malformed: The header contains no entity tag. To ignore it would be to lose the client's protection.
+        Malformed: The header contains no entity tag. Without this error, the client could overwrite a change.
     """
     tags = request.if_match
     if not tags and "If-Match" in request.headers:

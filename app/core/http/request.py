@@ -24,7 +24,7 @@ class Request(flask.Request):
 
     @cached_property
     def stream(self) -> IO[bytes]:
-        """The body. Werkzeug truncates a chunked one at the limit, and any when the client disconnects; this raises."""
+        """The body. Reading raises an error if it is incomplete or too large; Werkzeug's stream would truncate it."""
         source, limit = self.environ["wsgi.input"], self.max_content_length
         if limit is None or not self.environ.get("wsgi.input_terminated"):
             return super().stream

@@ -20,7 +20,7 @@ from app.core.observability.request_ids import REQUEST_ID_HEADER, end_request, s
 
 EXIT_DELAY = 0.5  # seconds
 
-# What a request that gunicorn cannot parse is answered. The first class of an error counts.
+# The response to a request that gunicorn cannot parse. The first matching class counts.
 CLIENT_ERRORS: dict[type[Exception], tuple[int, str]] = {
     errors.LimitRequestLine: (414, "The request line is too long."),
     errors.LimitRequestHeaders: (431, "The header fields are too large."),
