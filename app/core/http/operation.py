@@ -1,11 +1,13 @@
 """Operations: what happens between a request and its response, for one method of a resource."""
 
 from collections.abc import Callable, Mapping
+from functools import wraps
 from typing import Any
 from urllib.parse import urlencode
 
 import flask
 from flask import Response
+from flask_apispec import annotations
 from flask_apispec.utils import merge_recursive, resolve_annotations
 from marshmallow import Schema
 
@@ -20,6 +22,7 @@ from app.core.security import Guard, principal
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")  # RFC 9110, section 9.2.1
 View = Callable[..., Any]
+WRAPPERS = (annotations.__name__, __name__)  # modules whose wrappers around a method only annotate or replace it
 
 
 class InvalidResource(TypeError):
@@ -27,8 +30,8 @@ class InvalidResource(TypeError):
 
 
 def inner_function(view: View) -> Any:
-    """The method as it was written, inside flask-apispec's wrapper."""
-    return getattr(view, "__wrapped__", view)
+    """The method as it was written, inside flask-apispec's wrapper or an endpoint."""
+    return view.__wrapped__ if _is_wrapper(view) else view  # type: ignore[attr-defined]
 
 
 def guard_of(view: View, resource: Any) -> Guard:
@@ -78,6 +81,7 @@ class Operation:
         self.guard = guard_of(view, resource)
         self.is_idempotent = hasattr(self.method, "__idempotent__")
         try:
+            _refuse_outer_decorator(view)
             self.bodies = inputs_of(view)
             self.status, self.schema = _success(view)
             if self.is_idempotent and self.guard.scheme is None:
@@ -126,6 +130,37 @@ class Operation:
             query = flask.request.args.to_dict(flat=False) | {"cursor": [body.next_cursor]}
             response.headers["Link"] = f'<{flask.request.path}?{urlencode(query, doseq=True)}>; rel="next"'
         return response
+
+
+def endpoint_of(view: View, resource: Any) -> View:
+    """The function that serves a method of a resource.
+
+    Raises:
+        InvalidResource: An annotation is missing or wrong. The message names the class and the method.
+    """
+    operation = Operation(view, resource)
+
+    @wraps(operation.method)
+    def endpoint(self: Any, **path: Any) -> Response:
+        return operation(self, path)
+
+    return endpoint
+
+
+def _is_wrapper(view: View) -> bool:
+    """Whether a function is flask-apispec's wrapper or an endpoint. `wraps` copies attributes, but not globals."""
+    return hasattr(view, "__wrapped__") and getattr(view, "__globals__", {}).get("__name__") in WRAPPERS
+
+
+def _refuse_outer_decorator(view: View) -> None:
+    """Refuse a decorator outside of flask-apispec's wrapper: it would not be called.
+
+    Raises:
+        ValueError: There is one.
+    """
+    annotated = getattr(view, "__apispec__", {}).get("wrapped")  # copied by `wraps`
+    if annotated and not _is_wrapper(view):
+        raise ValueError("put decorators below use_kwargs and marshal_with")
 
 
 def _success(view: View) -> tuple[int, Schema | None]:

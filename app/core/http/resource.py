@@ -1,17 +1,16 @@
 """Resources: flask-restful's routing and flask-apispec's annotations, joined in one registration."""
 
 from collections.abc import Callable, Mapping
-from functools import wraps
 from typing import Any, ClassVar, TypeVar
 
 import flask_apispec
 import flask_restful
-from flask import Flask, Response, request
+from flask import Flask, request
 from flask_apispec import FlaskApiSpec, MethodResource
 from werkzeug.routing import BaseConverter
 
 from app.core.errors import NotFound
-from app.core.http.operation import Operation, View, inner_function
+from app.core.http.operation import View, endpoint_of, inner_function
 from app.core.security import USER, Guard
 
 __all__ = [
@@ -102,7 +101,7 @@ class Api(flask_restful.Api):
         """Serve and document a resource at a URL below the prefix."""
         for method in resource.methods or ():
             view = getattr(resource, method.lower())
-            setattr(resource, method.lower(), _endpoint(view, resource))
+            setattr(resource, method.lower(), endpoint_of(view, resource))
         self.add_resource(resource, url, endpoint=resource.__name__)
         self.docs.register(resource, endpoint=resource.__name__)
 
@@ -115,13 +114,3 @@ def _refuse_encoded_slashes() -> None:
     path = request.environ.get("RAW_URI", "").partition("?")[0]
     if "%2f" in path.lower():
         raise NotFound("The path contains an encoded slash.")
-
-
-def _endpoint(view: View, resource: type[Resource]) -> View:
-    operation = Operation(view, resource)
-
-    @wraps(operation.method)
-    def endpoint(self: Resource, **path: Any) -> Response:
-        return operation(self, path)
-
-    return endpoint
