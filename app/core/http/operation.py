@@ -1,6 +1,6 @@
 """Operations: what happens between a request and its response, for one method of a resource."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import wraps
 from typing import Any
 from urllib.parse import urlencode
@@ -21,6 +21,7 @@ from app.core.http.preconditions import apply_preconditions
 from app.core.security import Guard, principal
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")  # RFC 9110, section 9.2.1
+LISTS = (list, set, frozenset, Iterator)  # SQLAlchemy's results are iterators
 View = Callable[..., Any]
 WRAPPERS = (annotations.__name__, __name__)  # modules whose wrappers around a method only annotate or replace it
 
@@ -77,6 +78,7 @@ class Operation:
         Raises:
             InvalidResource: An annotation is missing or wrong. The message names the class and the method.
         """
+        self.name = f"{resource.__name__}.{view.__name__}"
         self.method = inner_function(view)
         self.guard = guard_of(view, resource)
         self.is_idempotent = hasattr(self.method, "__idempotent__")
@@ -87,7 +89,7 @@ class Operation:
             if self.is_idempotent and self.guard.scheme is None:
                 raise ValueError("idempotency keys belong to users; add a guard with a user")
         except ValueError as error:
-            raise InvalidResource(f"{resource.__name__}.{view.__name__}: {error}") from None
+            raise InvalidResource(f"{self.name}: {error}") from None
         self.query = self.bodies.pop("query", None)
 
     def __call__(self, resource: Any, path: Mapping[str, Any]) -> Response:
@@ -118,18 +120,35 @@ class Operation:
 
     def _respond(self, resource: Any, arguments: dict[str, Any]) -> Response:
         """Call the method and serialise what it returns. This precedes the commit: a serialisation error rolls back."""
-        result = self.method(resource, **arguments)
-        body, headers = result if type(result) is tuple else (result, {})  # a named tuple is a body
+        body, headers = self._split(self.method(resource, **arguments))
         if isinstance(body, Response):
             return body
         if self.schema is None:
             return Response(status=self.status, headers=headers)
+        self._check_kind(body, self.schema)
         content = dumps(self.schema.dump(body))
         response = Response(content, self.status, headers, content_type="application/json")
         if isinstance(body, Page) and body.next_cursor:
             query = flask.request.args.to_dict(flat=False) | {"cursor": [body.next_cursor]}
             response.headers["Link"] = f'<{flask.request.path}?{urlencode(query, doseq=True)}>; rel="next"'
         return response
+
+    def _split(self, result: Any) -> tuple[Any, Mapping[str, str]]:
+        """Split a result into body and headers. A named tuple is a body."""
+        if type(result) is not tuple:
+            return result, {}
+        if len(result) != 2 or not isinstance(result[1], Mapping):
+            raise TypeError(f"{self.name} returned a tuple that is not (body, headers); marshal_with has the status")
+        return result
+
+    def _check_kind(self, body: Any, schema: Schema) -> None:
+        """Refuse a body that the schema would serialise as an empty object, or as a list of them."""
+        if body is None:
+            raise TypeError(f"{self.name} returned None; its schema is {type(schema).__name__}")
+        if schema.many and isinstance(body, Mapping):
+            raise TypeError(f"{self.name} returned one object; its schema is {type(schema).__name__}(many=True)")
+        if not schema.many and isinstance(body, LISTS):
+            raise TypeError(f"{self.name} returned a list; {type(schema).__name__} needs many=True")
 
 
 def endpoint_of(view: View, resource: Any) -> View:
@@ -153,11 +172,7 @@ def _is_wrapper(view: View) -> bool:
 
 
 def _refuse_outer_decorator(view: View) -> None:
-    """Refuse a decorator outside of flask-apispec's wrapper: it would not be called.
-
-    Raises:
-        ValueError: There is one.
-    """
+    """Refuse a decorator outside of flask-apispec's wrapper: it would not be called."""
     annotated = getattr(view, "__apispec__", {}).get("wrapped")  # copied by `wraps`
     if annotated and not _is_wrapper(view):
         raise ValueError("put decorators below use_kwargs and marshal_with")
