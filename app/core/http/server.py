@@ -1,11 +1,11 @@
 """The worker class of gunicorn: errors are problems, and the listener closes on shutdown."""
 
+import math
 import os
 import socket
 import time
 from contextlib import suppress
 from datetime import timedelta
-from threading import Timer
 from typing import Any
 
 from flask import Response
@@ -40,9 +40,25 @@ class Worker(ThreadWorker):
     connections that are never served (decision 6).
     """
 
+    alive: bool
+    exit_at = math.inf  # by the monotonic clock; set by TERM
+
     def handle_exit(self, sig: int, frame: Any) -> None:
-        """Stop a moment after TERM, which platforms send to all processes: the master must close its listener first."""
-        Timer(EXIT_DELAY, super().handle_exit, (sig, frame)).start()
+        """Stop a moment after TERM, which platforms send to all processes: the master must close its listener first.
+
+        A signal handler can interrupt any code, so it only sets the time. The event loop stops the worker.
+        """
+        if self.alive:
+            self.exit_at = min(self.exit_at, time.monotonic() + EXIT_DELAY)
+            self.method_queue.defer(lambda: None)  # the event loop waits anew, until this time
+
+    def wait_for_and_dispatch_events(self, timeout: float) -> None:
+        """Wait for events, but not beyond the time to stop."""
+        if self.alive:
+            timeout = min(timeout, max(self.exit_at - time.monotonic(), 0))
+        super().wait_for_and_dispatch_events(timeout)
+        if time.monotonic() >= self.exit_at:
+            self.alive = False
 
     def set_accept_enabled(self, enabled: bool) -> None:
         """Accept new connections or pause. gunicorn also calls this at the start of a shutdown."""
