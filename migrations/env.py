@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from contextlib import nullcontext
 from typing import Any
 
 import click
@@ -83,15 +84,16 @@ def migrate(connection: Connection) -> None:
 
 
 def run() -> None:
-    """Run the command on the database."""
+    """Run the command on the database.
+
+    Connect after the wait for the lock: MySQL and MariaDB close a connection that is idle for `wait_timeout`.
+    """
     try:
-        with connect() as connection:
-            if not changes_schema():
-                migrate(connection)
-                return
-            limit_lock_waits(connection)
-            with migration_lock(db.engine):
-                migrate(connection)
+        connect().close()  # an error before the lock
+        with migration_lock(db.engine) if changes_schema() else nullcontext(), connect() as connection:
+            if changes_schema():
+                limit_lock_waits(connection)
+            migrate(connection)
     except StillLocked:
         message = f"Another process has been migrating this database for {TURN_TIMEOUT} seconds."
         raise click.ClickException(message) from None

@@ -2,15 +2,17 @@
 
 import json
 import shutil
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
+from types import SimpleNamespace
 
 import flask_migrate
 import pytest
 from flask import Flask
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, event, text
 
 from app import create_app
 from app.core.database import db, migration_lock
@@ -134,6 +136,29 @@ def test_a_process_does_not_wait_for_ever(fresh: Flask, url: str, monkeypatch: p
     ):
         pass
     engine.dispose()
+
+
+@pytest.mark.parametrize("database", ["mariadb"], indirect=True)
+def test_a_wait_can_be_longer_than_the_idle_timeout_of_a_connection(
+    fresh: Flask, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    db.engine.dispose()
+    event.listen(db.engine, "connect", lambda driver, _: driver.query("SET SESSION wait_timeout = 1"))
+    observer = create_engine(database_url(url), isolation_level="AUTOCOMMIT")
+    others = text("SELECT count(*) FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()")
+    with observer.connect() as connection:
+        name = "SHA1(CONCAT('migrations of ', DATABASE()))"
+        assert connection.exec_driver_sql(f"SELECT GET_LOCK({name}, 0)").scalar() == 1
+
+        def wait_for_timeouts(_seconds: float) -> None:
+            """Release the lock when the process that waits has one connection left, which polls."""
+            wait_for("idle connections are closed", lambda: connection.scalar(others) == 1)
+            connection.exec_driver_sql(f"SELECT RELEASE_LOCK({name})")
+
+        clock = SimpleNamespace(sleep=wait_for_timeouts, monotonic=time.monotonic)
+        monkeypatch.setattr(migration_lock, "time", clock)
+        flask_migrate.upgrade()
+    observer.dispose()
 
 
 @pytest.mark.parametrize("database", ["postgresql"], indirect=True)
