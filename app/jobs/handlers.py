@@ -104,11 +104,6 @@ def handles(kind: str, *, attempts: int = ATTEMPTS, backoff: Backoff = exponenti
     return register
 
 
-def attempts_of(kind: str) -> int:
-    """How often jobs of this kind are tried. A kind that only another release knows has the default."""
-    return kinds[kind].attempts if kind in kinds else ATTEMPTS
-
-
 class _Input(io.RawIOBase):
     """The input of a job, read part by part."""
 

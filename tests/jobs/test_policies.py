@@ -7,11 +7,11 @@ import pytest
 from flask import Flask
 
 from app.jobs import sweeper
-from app.jobs.handlers import Kind, Work, exponential, kinds
+from app.jobs.handlers import ATTEMPTS, Kind, Work, exponential, kinds
 from app.jobs.handlers import handles as register
 from tests.conftest import every_database
 from tests.jobs.conftest import KIND, Enqueue, Handles
-from tests.jobs.workers import claim, job, row, run, sweep, wake
+from tests.jobs.workers import claim, job, lose, row, run, sweep, wake
 from tests.support.clients import Client, problem
 
 
@@ -134,3 +134,19 @@ def test_the_sweep_warns_once_of_a_kind_without_a_handler(
     assert sweep(app) == 2
     warnings = [line.getMessage() for line in caplog.records if "no handler" in line.getMessage()]
     assert warnings == [f"no handler for jobs of the kind {KIND}: they wait for a worker of another release"]
+
+
+@every_database
+def test_a_lost_job_of_an_unknown_kind_is_queued_again_after_any_number_of_attempts(
+    app: Flask, enqueue: Enqueue, handles: Handles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handles(do_nothing, attempts=9)
+    job_id = enqueue()
+    for _ in range(ATTEMPTS):
+        lose(app, job_id)
+        sweep(app)
+    lose(app, job_id)
+    monkeypatch.delitem(kinds, KIND)
+    assert sweep(app) == 1
+    after = row(app, job_id)
+    assert (after["status"], after["attempts"], after["error"]) == ("queued", ATTEMPTS + 1, None)
