@@ -78,13 +78,15 @@ def _warn_of_unknown_kind(kind: str) -> None:
 def sweep_forever(app: Flask) -> None:
     """Sweep at intervals, and write this worker's heartbeat. Errors are logged, and the next sweep tries again.
 
-    A worker can start before the migrations of its release have run. It then waits for them.
+    A worker can start before the migrations of its release have run. It then waits for them, and does not check again.
     """
-    worker = uuid4().hex
+    worker, checked = uuid4().hex, False
     while True:
         try:
             with app.app_context():
-                check_schema()
+                if not checked:
+                    check_schema()
+                    checked = True
                 sweep()
                 beat(worker)
         except SchemaOutdated as error:

@@ -13,7 +13,7 @@ from flask import Flask
 from sqlalchemy import event, insert, text, update
 from sqlalchemy.exc import OperationalError
 
-from app.core.database import db, utcnow
+from app.core.database import SchemaOutdated, db, utcnow
 from app.jobs import service, sweeper
 from app.jobs.handlers import ATTEMPTS, JobFailed, Work
 from app.jobs.models import Job
@@ -155,10 +155,11 @@ def test_an_idle_sweep_is_one_index_query(app: Flask, ada: Client, database: str
     assert not re.search(r"SCAN jobs|Seq Scan|TEMP B-TREE|filesort", text_of_plan)
 
 
-def test_the_sweeper_survives_errors_and_sleeps_irregularly(
+def test_the_sweeper_waits_for_the_schema_survives_errors_and_sleeps_irregularly(
     app: Flask, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     pauses: list[float] = []
+    checks: list[None] = []
 
     class Stopped(Exception):
         """The worker has stopped."""
@@ -175,10 +176,18 @@ def test_the_sweeper_survives_errors_and_sleeps_irregularly(
         if len(pauses) == 50:
             raise Stopped
 
+    def check_schema() -> None:
+        checks.append(None)
+        if len(checks) < 3:
+            raise SchemaOutdated("the schema is at 1, the code at 2")
+
+    monkeypatch.setattr(sweeper, "check_schema", check_schema)
     monkeypatch.setattr(sweeper, "sweep", fail)
     monkeypatch.setattr(sweeper, "time", SimpleNamespace(sleep=pause))
     with pytest.raises(Stopped):
         sweeper.sweep_forever(app)
     assert 4 <= min(pauses) < 4.6
     assert 5.4 < max(pauses) <= 6
-    assert [line.levelname for line in caplog.records] == ["WARNING", "ERROR"] * 25
+    levels = [line.levelname for line in caplog.records if line.name == "app.jobs.sweeper"]
+    assert levels == ["INFO"] * 2 + ["WARNING", "ERROR"] * 24
+    assert len(checks) == 3
