@@ -58,7 +58,7 @@ def run(job_id: int, go_on: Callable[[], bool] = lambda: True) -> None:
         logger.info("%s started, attempt %s, at %s", job.kind, job.attempts, job.done)
         try:
             outcome = _attempt(job, work, go_on)
-            logger.info("%s %s, at %s", job.kind, outcome.text, work.done)
+            logger.info("%s %s, at %s", job.kind, outcome.text, outcome.changes.get("done", job.done))
         except _ClaimLost:
             rollback()
             logger.info("%s stopped: it was cancelled, or another worker has it", job.kind)
@@ -87,7 +87,7 @@ def _attempt(job: Job, work: Work, go_on: Callable[[], bool]) -> _Outcome:
     """Run the handler and record the outcome."""
     kind = kinds[job.kind]
     try:
-        outcome = _run_handler(work, kind.handler, go_on)
+        outcome = _run_handler(job, work, kind.handler, go_on)
         _record(work, outcome)
     except _ClaimLost:
         raise
@@ -99,12 +99,13 @@ def _attempt(job: Job, work: Work, go_on: Callable[[], bool]) -> _Outcome:
     return outcome
 
 
-def _run_handler(work: Work, handler: Handler, go_on: Callable[[], bool]) -> _Outcome:
-    """Run the handler to its end, and commit each batch with its progress."""
+def _run_handler(job: Job, work: Work, handler: Handler, go_on: Callable[[], bool]) -> _Outcome:
+    """Run the handler to its end, and commit each batch with its progress. `job.done` is that of the last commit."""
     try:
         for _ in handler(work):
             _update(work, **_progress(work))
             _commit()
+            job.done = work.done
             if not go_on():
                 changes = queued() | {"attempts": Job.attempts - 1}  # an interruption does not count as an attempt
                 return _Outcome("went back to the queue", changes, announce=True)

@@ -147,3 +147,19 @@ def test_job_failed_ends_the_job_at_once_and_rolls_back_the_batch(
     assert (read["status"], read["attempts"], read["error"]) == ("failed", 1, "The second note is invalid.")
     assert (read["progress"]["done"], read["result"], titles(ada)) == (1, {"added": 1}, ["0"])
     assert read["finished_at"] is not None
+
+
+@pytest.mark.parametrize("error", [JobFailed("The third note is invalid."), ConnectionError()])
+def test_the_log_shows_the_progress_that_was_committed(
+    app: Flask, handles: Handles, enqueue: Enqueue, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    @handles
+    def fail(work: Work) -> Iterator[None]:
+        work.done = 2
+        yield
+        work.done = 3
+        raise error
+
+    run(app, enqueue())
+    lines = [line.getMessage() for line in caplog.records if line.name == "app.jobs.runner"]
+    assert lines[-1].endswith(", at 2")
