@@ -38,7 +38,7 @@ def enqueue(
         kind: The kind of job. `handles` registers its handler.
         args: Arguments for the handler; JSON.
         owner_id: The user to whom the job belongs. Without one, the API shows the job to no user.
-        queue: The name of the queue.
+        queue: Stored with the job. Workers serve all queues.
         data: Input of any size, for example a file. The handler reads it with `Work.open`.
     """
     job = Job(kind=kind, args=args, owner_id=owner_id, queue=queue, request_id=request_id(), **queued())
