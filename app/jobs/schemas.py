@@ -1,8 +1,8 @@
 """Jobs in requests and responses."""
 
-from marshmallow import fields, validate
+from marshmallow import fields
 
-from app.core.http import PageQuery, page_of
+from app.core.http import PageQuery, page_of, sort_field
 from app.core.http.fields import Moment, Schema
 
 STATUSES = ["queued", "running", "succeeded", "failed", "cancelled"]
@@ -33,7 +33,7 @@ class JobSchema(Schema):
 class JobQuery(PageQuery):
     """Query parameters of the list of jobs."""
 
-    sort = fields.String(load_default="-id", validate=validate.OneOf(["id", "-id"]))
+    sort = sort_field("id", default="-id")
 
 
 JobPageSchema = page_of(JobSchema)
