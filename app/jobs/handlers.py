@@ -21,7 +21,6 @@ class Work:
 
     Attributes:
         job_id: The id of the job.
-        owner: The id of the user to whom the job belongs, or None.
         claim: The token of the worker that runs the job.
         args: The arguments that were passed to `enqueue`.
         done: The number of finished items. When a job resumes, it is the number of the last commit.
@@ -30,7 +29,7 @@ class Work:
     """
 
     job_id: int
-    owner: int | None
+    _owner_id: int | None
     claim: str
     args: dict[str, Any] = field(default_factory=dict)
     done: int = 0
@@ -44,9 +43,9 @@ class Work:
         Raises:
             LookupError: The job has no owner.
         """
-        if self.owner is None:
+        if self._owner_id is None:
             raise LookupError(f"job {self.job_id} has no owner")
-        return self.owner
+        return self._owner_id
 
     def open(self) -> io.BufferedReader:
         """Open the input, from its beginning. Only one part of it is in memory at a time."""

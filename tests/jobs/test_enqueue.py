@@ -64,19 +64,19 @@ def test_a_job_without_an_owner_runs(
     seen = []
 
     @handles
-    def note_owner(work: Work) -> Iterator[None]:
-        seen.append(work.owner)
+    def read_input(work: Work) -> Iterator[None]:
+        seen.append(work.open().read())
         yield
 
     job_id = enqueue(owner_id=None, data=b"input")
     run_jobs()
-    assert seen == [None]
+    assert seen == [b"input"]
     assert row(app, job_id)["status"] == "succeeded"
 
 
 def test_the_owner_of_a_job_without_one_is_an_error(app: Flask, enqueue: Enqueue) -> None:
     with pytest.raises(LookupError, match="job 7 has no owner"):
-        _ = Work(job_id=7, owner=None, claim="").owner_id
+        _ = Work(7, None, claim="").owner_id
 
 
 @every_database
