@@ -13,9 +13,10 @@ class Job(Base):
     """A unit of work. Its row is the truth about it; messages about it are hints.
 
     `status` starts as `queued`, becomes `running`, perhaps `queued` again, and ends as `succeeded`, `failed` or
-    `cancelled`. A running job belongs to the worker that knows its `claim`. At `wake_at`, a sweep announces a queued
-    job again, or takes a running job back because its lease has ended; it is null after the end. Workers renew the
-    lease by moving `wake_at`. All times are those of the database's clock.
+    `cancelled`. A running job belongs to the worker that knows its `claim`. A queued job has none, except during the
+    pause after an error: until `wake_at`, no worker may claim it. At `wake_at`, a sweep announces a queued job again,
+    or takes a running job back because its lease has ended; it is null after the end. Workers renew the lease by
+    moving `wake_at`. All times are those of the database's clock.
     """
 
     __tablename__ = "jobs"

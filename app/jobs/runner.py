@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import delete, func, update
+from sqlalchemy import delete, func, or_, update
 
 from app.core.database import affected_rows, commit, db, db_now, rollback
 from app.core.observability import caused_by
@@ -18,6 +18,7 @@ from app.jobs.service import announce_later, ended, queued
 
 # The job of a worker that commits nothing for so long is lost: another worker may take it.
 LEASE = timedelta(seconds=20)
+PAUSED = "paused"  # the claim of a queued job that waits after an error
 
 logger = logging.getLogger(__name__)
 
@@ -65,11 +66,12 @@ def run(job_id: int, go_on: Callable[[], bool] = lambda: True) -> None:
 
 
 def _claim(job_id: int) -> Job | None:
-    """Claim a queued job. If several workers try, the UPDATE succeeds for one."""
+    """Claim a queued job that does not pause. If several workers try, the UPDATE succeeds for one."""
+    can_start = or_(Job.claim.is_(None), Job.wake_at <= db_now())
     taken = affected_rows(
         update(Job)
         # A kind that only a newer release knows waits for a worker of that release.
-        .where(Job.id == job_id, Job.status == "queued", Job.kind.in_(kinds))
+        .where(Job.id == job_id, Job.status == "queued", Job.kind.in_(kinds), can_start)
         .values(
             status="running",
             claim=uuid4().hex,
@@ -121,7 +123,7 @@ def _after_error(kind: Kind, attempts: int) -> _Outcome:
         error = f"Internal error in attempt {attempts} of {kind.attempts}. Quote the id of the job to support."
         return _Outcome("failed", ended("failed", error))
     pause = kind.backoff(attempts) * random.uniform(0.5, 1.5)  # noqa: S311  # not a secret
-    return _Outcome(f"waits for attempt {attempts + 1}", queued(wait=pause))
+    return _Outcome(f"waits for attempt {attempts + 1}", queued(wait=pause) | {"claim": PAUSED})
 
 
 def _record(work: Work, outcome: _Outcome) -> None:

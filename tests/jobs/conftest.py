@@ -1,6 +1,7 @@
 """A kind of job that each test defines for itself."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -16,11 +17,16 @@ Handles = Callable[..., Handler]
 Enqueue = Callable[..., int]
 
 
+def no_pause(_failed: int) -> timedelta:
+    """A backoff that lets a job be tried again at once."""
+    return timedelta()
+
+
 @pytest.fixture
 def handles(monkeypatch: pytest.MonkeyPatch) -> Handles:
-    """Register a handler of the test's kind of job, for the duration of the test."""
+    """Register a handler of the test's kind of job, for the duration of the test. By default, errors cause no pause."""
 
-    def register(handler: Handler, *, attempts: int = ATTEMPTS, backoff: Backoff = exponential) -> Handler:
+    def register(handler: Handler, *, attempts: int = ATTEMPTS, backoff: Backoff = no_pause) -> Handler:
         monkeypatch.setitem(kinds, KIND, Kind(handler, attempts, backoff))
         return handler
 

@@ -76,6 +76,7 @@ def test_the_kind_chooses_the_pause_before_another_attempt(app: Flask, enqueue: 
     job_id = enqueue()
     run(app, job_id)
     after_one = row(app, job_id)
+    wake(app, job_id)
     run(app, job_id)
     assert failed == [1, 2]
     assert hour / 2 <= after_one["wake_at"] - after_one["started_at"]

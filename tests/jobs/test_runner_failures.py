@@ -75,11 +75,11 @@ def test_a_job_that_raised_resumes_after_its_last_batch(
 def test_a_job_that_raised_is_announced_again_after_a_pause(
     app: Flask, handles: Handles, enqueue: Enqueue, announced: list[int]
 ) -> None:
-    @handles
     def fail(work: Work) -> Iterator[None]:
         yield
         raise ConnectionError
 
+    handles(fail, backoff=exponential)
     job_id = enqueue()
     for attempt in (1, 2):
         run(app, job_id)

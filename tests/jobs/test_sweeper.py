@@ -15,7 +15,7 @@ from sqlalchemy.exc import OperationalError
 
 from app.core.database import SchemaOutdated, db, utcnow
 from app.jobs import service, sweeper
-from app.jobs.handlers import ATTEMPTS, JobFailed, Work
+from app.jobs.handlers import ATTEMPTS, JobFailed, Work, exponential
 from app.jobs.models import Job
 from tests.conftest import every_database
 from tests.jobs.conftest import KIND, Enqueue, Handles
@@ -95,7 +95,6 @@ def test_a_job_that_was_lost_three_times_fails(app: Flask, ada: Client, enqueue:
 def test_a_sweep_leaves_other_jobs_alone(
     app: Flask, ada: Client, handles: Handles, enqueue: Enqueue, announced: list[int]
 ) -> None:
-    @handles
     def end_by_input(work: Work) -> Iterator[None]:
         if work.open().read() == b"break off":
             raise ConnectionError
@@ -103,6 +102,7 @@ def test_a_sweep_leaves_other_jobs_alone(
             raise JobFailed("It cannot be done.")
         yield
 
+    handles(end_by_input, backoff=exponential)
     jobs = [enqueue(data) for data in (b"succeed", b"fail", b"break off")]
     for job_id in jobs:
         run(app, job_id)
