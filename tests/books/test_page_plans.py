@@ -1,15 +1,12 @@
 """The query plans of lists: every page of every sort is read from an index, and costs about as many rows as it has."""
 
-import json
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import Connection, event, insert, select, text
+from sqlalchemy import insert, select, text
 
 from app.books import service
 from app.books.models import Book
@@ -17,69 +14,11 @@ from app.core.database import db, utcnow
 from app.core.http import pagination
 from app.users.models import User
 from tests.conftest import every_database
+from tests.support.plans import PLANS, Plan, recorded
 
 ROWS, PAGE = 8_000, 20
 # PostgreSQL may read the primary key instead, if it expects to find the user's books next to each other.
 INDEXES = {index.name for index in Book.metadata.tables["books"].indexes} | {"pk_books"}
-
-
-@dataclass
-class Plan:
-    """How a database has executed a query: the indexes that it used, the rows that it read, and whether it sorted."""
-
-    indexes: set[str]
-    rows: float
-    sorts: bool
-
-
-def plan_on_postgresql(connection: Connection, statement: str, values: Any) -> Plan:
-    (plan,) = connection.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", values).scalar_one()
-    nodes = list(descendants(plan, "Node Type"))
-    scans = [node for node in nodes if "Scan" in node["Node Type"]]
-    rows = sum(node["Actual Rows"] + node.get("Rows Removed by Filter", 0) for node in scans)
-    return Plan({node.get("Index Name", "") for node in scans}, rows, "Sort" in {node["Node Type"] for node in nodes})
-
-
-def plan_on_mariadb(connection: Connection, statement: str, values: Any) -> Plan:
-    plan = json.loads(connection.exec_driver_sql(f"ANALYZE FORMAT=JSON {statement}", values).scalar_one())
-    tables = list(descendants(plan, "table_name"))
-    # A row that the index condition refuses is not in `r_rows`.
-    connection.exec_driver_sql("FLUSH LOCAL STATUS")
-    connection.exec_driver_sql(statement, values).all()
-    attempts = connection.exec_driver_sql("SHOW LOCAL STATUS LIKE 'Handler_icp_attempts'").one()[1]
-    rows = max(int(attempts), *(table["r_rows"] for table in tables))
-    return Plan({table.get("key", "") for table in tables}, rows, "filesort" in json.dumps(plan))
-
-
-def plan_on_sqlite(connection: Connection, statement: str, values: Any) -> Plan:
-    """SQLite does not count rows, so count the steps of its virtual machine: about forty a row."""
-    steps: list[None] = []
-    driver: Any = connection.connection.driver_connection
-    driver.set_progress_handler(lambda: steps.append(None), 10)
-    connection.exec_driver_sql(statement, values).all()
-    driver.set_progress_handler(None, 0)
-    plan = " ".join(row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values))
-    indexes = {word for word in plan.split() if word.startswith("ix_")}
-    return Plan(indexes, len(steps) * 10 / 40, "TEMP B-TREE" in plan)
-
-
-PLANS: Mapping[str, Callable[[Connection, str, Any], Plan]] = {
-    "postgresql": plan_on_postgresql,
-    "mysql": plan_on_mariadb,
-    "sqlite": plan_on_sqlite,
-}
-
-
-def descendants(node: Any, key: str) -> Iterator[dict[str, Any]]:
-    """The objects in a JSON document that have a key."""
-    if isinstance(node, dict):
-        if key in node:
-            yield node
-        for value in node.values():
-            yield from descendants(value, key)
-    elif isinstance(node, list):
-        for value in node:
-            yield from descendants(value, key)
 
 
 def add_books(owner_id: int, count: int) -> None:
@@ -128,17 +67,9 @@ def page(owner_id: int, sort: str, offset: int) -> tuple[Plan, Sequence[Book], l
     places = db.session.execute(query.limit(PAGE + 1).offset(max(0, offset - 1))).all()
     expected = [place[1] for place in (places[1:] if offset else places[:PAGE])]
     cursor = pagination._write(sort, tuple(places[0])) if offset else None
-    executed: list[tuple[str, Any]] = []
-
-    def listen(_connection: Any, _cursor: Any, statement: str, values: Any, *_: Any) -> None:
-        executed.append((statement, values))
-
-    event.listen(db.engine, "before_cursor_execute", listen)
-    try:
+    with recorded() as statements:
         found = service.find(owner_id, sort=sort, limit=PAGE, cursor=cursor)
-    finally:
-        event.remove(db.engine, "before_cursor_execute", listen)
-    ((statement, values),) = executed
+    ((statement, values),) = statements
     return PLANS[db.engine.dialect.name](db.session.connection(), statement, values), found.items, expected
 
 
