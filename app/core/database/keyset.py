@@ -6,6 +6,7 @@ from typing import Any, TypeVar, cast
 
 from sqlalchemy import (
     BinaryExpression,
+    BindParameter,
     BooleanClauseList,
     ColumnElement,
     Select,
@@ -16,6 +17,7 @@ from sqlalchemy import (
     or_,
     tuple_,
 )
+from sqlalchemy.sql import operators
 
 from app.core.database.base import db
 
@@ -72,6 +74,7 @@ def _force_index(statement: Rows, columns: Sequence[Column]) -> Rows:
 def _compared_with_constants(statement: Select[Any]) -> set[str]:
     """The names of the columns that all rows of a select share, such as the owner."""
     where = statement.whereclause
-    conditions = where.clauses if isinstance(where, BooleanClauseList) else [where]
+    all_hold = isinstance(where, BooleanClauseList) and where.operator is operators.and_
+    conditions = where.clauses if all_hold else [where]
     equalities = [each for each in conditions if isinstance(each, BinaryExpression) and each.operator is eq]
-    return {str(getattr(each.left, "key", None)) for each in equalities}
+    return {str(getattr(each.left, "key", None)) for each in equalities if isinstance(each.right, BindParameter)}

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import SQLColumnExpression, insert, select, text
+from sqlalchemy import ColumnElement, SQLColumnExpression, and_, insert, or_, select, text
+from sqlalchemy.dialects import mysql
 
 from app.core.database import db, rows_after, utcnow
 from app.users.models import User
@@ -76,3 +77,33 @@ def test_every_page_is_read_from_an_index(owner_id: int) -> None:
     for order in (Note.id, Note.title, Note.created_at):
         for descending in (False, True):
             check_pages(owner_id, order, descending=descending)
+
+
+def forced_index(*conditions: ColumnElement[bool]) -> str | None:
+    """The index that a list on MySQL or MariaDB names, in the order of the titles."""
+    page = rows_after(select(Note).where(*conditions), Note.title, Note.id, None, descending=False)
+    _, _, hint = str(page.compile(dialect=mysql.dialect())).partition("FORCE INDEX (")
+    return hint.partition(")")[0] or None
+
+
+OWNED = Note.owner_id == 1
+INDEX = "ix_notes_owner_id_title_id"
+
+
+@pytest.mark.parametrize("database", ["mariadb"], indirect=True)
+@pytest.mark.parametrize(
+    ("condition", "index"),
+    [
+        (OWNED, INDEX),
+        (and_(OWNED, Note.tag.is_(None)), INDEX),
+        (Note.tag == "a", None),
+        (or_(OWNED, Note.tag == "a"), None),
+        (Note.owner_id == Note.number, None),
+    ],
+    ids=["the owner", "the owner and another condition", "another column", "the owner or a tag", "another column's value"],
+)
+def test_an_index_is_forced_if_all_rows_share_its_first_columns(
+    app: Flask, condition: ColumnElement[bool], index: str | None
+) -> None:
+    with app.app_context():
+        assert forced_index(condition) == index
