@@ -59,14 +59,19 @@ def _is_after(columns: Sequence[Column], place: Sequence[Any], *, descending: bo
 
 
 def _force_index(statement: Rows, columns: Sequence[Column]) -> Rows:
-    """Name the index: MySQL and MariaDB may read all rows of a user who owns a large part of the table instead."""
+    """Name the index: MySQL and MariaDB may read all rows of a user who owns a large part of the table instead.
+
+    They refuse a query that names an index which does not exist. So an index that the next release drops has
+    `info={"forced": False}`.
+    """
     entity = statement.column_descriptions[0]["entity"]
     table = inspect(entity).local_table
     order = [getattr(column, "key", None) for column in columns]
     constant = _compared_with_constants(statement)
     for index in table.indexes if isinstance(table, Table) else ():
         names = [column.key for column in index.columns]
-        if names[-len(order) :] == order and constant.issuperset(names[: -len(order)]):
+        is_kept = index.info.get("forced", True)
+        if is_kept and names[-len(order) :] == order and constant.issuperset(names[: -len(order)]):
             return statement.with_hint(entity, f"FORCE INDEX ({index.name})", "mysql")
     return statement
 
