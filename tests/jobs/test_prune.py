@@ -3,17 +3,20 @@
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
+import pytest
 from flask import Flask
-from sqlalchemy import func, select, update
+from sqlalchemy import func, insert, select, text, update
 
 from app.auth.models import Session
 from app.core.database import db, utcnow
+from app.jobs import service
 from app.jobs.handlers import JobFailed, Work
 from app.jobs.models import Job, JobInput
 from tests.conftest import every_database
 from tests.jobs.conftest import Enqueue, Handles
 from tests.support.clients import Client
 from tests.support.factories import log_in
+from tests.support.plans import PLANS, recorded
 
 
 def prune(app: Flask) -> list[str]:
@@ -96,3 +99,16 @@ def test_prune_can_be_repeated(
     assert "1 finished jobs" in prune(app)
     assert "0 finished jobs" in prune(app)
     assert ada.get("/users/me").status_code == 200
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_the_prune_of_jobs_reads_an_index(app: Flask, ada: Client) -> None:
+    ended = {"owner_id": ada.get("/users/me").json["id"], "kind": "tests.kind", "status": "succeeded"}
+    with app.app_context():
+        db.session.execute(insert(Job), [ended | {"finished_at": utcnow()} for _ in range(3000)])
+        db.session.execute(text("ANALYZE jobs"))
+        db.session.commit()
+        with recorded() as statements:
+            assert service.delete_finished() == 0
+        ((statement, values),) = statements
+        assert PLANS["postgresql"](db.session.connection(), statement, values).indexes == {"ix_jobs_finished_at"}

@@ -197,4 +197,5 @@ def _encode(value: Any) -> Any:
 @prunes("idempotency keys")
 def delete_expired() -> int:
     """Delete the expired keys."""
-    return affected_rows(delete(IdempotencyKey).where(IdempotencyKey.claimed_at <= db_now() - KEPT))
+    before = select(db_now() - KEPT).scalar_subquery()  # evaluated once, so that the index is used
+    return affected_rows(delete(IdempotencyKey).where(IdempotencyKey.claimed_at <= before))
