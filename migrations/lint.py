@@ -12,11 +12,15 @@ from pathlib import Path
 from alembic import command
 from alembic.script import ScriptDirectory
 from flask import Flask
+from sqlalchemy.exc import SQLAlchemyError
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from app.core.extensions import db, migrate  # noqa: E402  # the path comes first
+
+NO_SQL = """{path} cannot be written as SQL: {error}
+What reads the database must not run if `op.get_context().as_sql` is true: docs/migrations.md has an example."""
 
 
 def sql_of_migrations() -> dict[str, str]:
@@ -32,7 +36,10 @@ def sql_of_migrations() -> dict[str, str]:
                 continue
             config = migrate.get_config(str(ROOT / "migrations"))
             config.output_buffer = StringIO()
-            command.upgrade(config, f"{script.down_revision or 'base'}:{script.revision}", sql=True)
+            try:
+                command.upgrade(config, f"{script.down_revision or 'base'}:{script.revision}", sql=True)
+            except (AttributeError, SQLAlchemyError) as error:  # `op.get_bind()` has no connection here
+                sys.exit(NO_SQL.format(path=Path(script.path).relative_to(ROOT), error=error))
             scripts[Path(script.path).stem] = config.output_buffer.getvalue()
     return scripts
 

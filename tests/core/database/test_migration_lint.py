@@ -77,6 +77,15 @@ def test_a_blocking_migration_is_refused_with_its_rule_and_file(tree: Path) -> N
     assert "new.sql" in output
 
 
+@pytest.mark.parametrize("read", ["op.get_bind().scalar(sa.text('SELECT 1'))", "sa.inspect(op.get_bind())"])
+def test_a_migration_that_reads_without_a_condition_is_refused_with_its_file(tree: Path, read: str) -> None:
+    status, output = lint(tree, read)
+    assert status == 1
+    assert output.startswith("migrations/versions/new.py cannot be written as SQL: ")
+    assert "op.get_context().as_sql" in output
+    assert "Traceback" not in output
+
+
 def test_this_tree_passes() -> None:
     done = subprocess.run([sys.executable, "migrations/lint.py"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
