@@ -14,7 +14,7 @@ class Job(Base):
 
     `status` starts as `queued`, becomes `running`, perhaps `queued` again, and ends as `succeeded`, `failed` or
     `cancelled`. A running job belongs to the worker that knows its `claim`. A queued job has none, except during the
-    pause after an error: until `wake_at`, no worker may claim it. At `wake_at`, a sweep announces a queued job again,
+    pause after an error: until `wake_at`, no worker may claim it. At `wake_at`, a sweep publishes a queued job again,
     or takes a running job back because its lease has ended; it is null after the end. Workers renew the lease by
     moving `wake_at`. All times are those of the database's clock.
     """

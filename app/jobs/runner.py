@@ -14,7 +14,7 @@ from app.core.database import affected_rows, commit, db, db_now, rollback
 from app.core.observability import caused_by
 from app.jobs.handlers import Handler, JobFailed, Kind, Work, kinds
 from app.jobs.models import Job, JobInput
-from app.jobs.service import announce_later, ended, queued
+from app.jobs.service import ended, publish_after_commit, queued
 
 # The job of a worker that commits nothing for so long is lost: another worker may take it.
 LEASE = timedelta(seconds=20)
@@ -34,13 +34,13 @@ class _Outcome:
     Attributes:
         text: What the log says.
         changes: What changes in the job's row.
-        announce: Whether other workers can go on at once.
+        publish: Whether other workers can go on at once.
         delete_input: Whether the input is not needed any more.
     """
 
     text: str
     changes: dict[str, Any]
-    announce: bool = False
+    publish: bool = False
     delete_input: bool = False
 
 
@@ -110,7 +110,7 @@ def _run_handler(job: Job, work: Work, handler: Handler, go_on: Callable[[], boo
             job.done = work.done
             if not go_on():
                 changes = queued() | {"attempts": Job.attempts - 1}  # an interruption does not count as an attempt
-                return _Outcome("went back to the queue", changes, announce=True)
+                return _Outcome("went back to the queue", changes, publish=True)
     except JobFailed as failure:
         rollback()
         return _Outcome("failed", ended("failed", str(failure)))
@@ -132,8 +132,8 @@ def _record(work: Work, outcome: _Outcome) -> None:
     if outcome.delete_input:
         # After the UPDATE, as in a cancellation: in different orders, the two could deadlock.
         db.session.execute(delete(JobInput).where(JobInput.job_id == work.job_id))
-    if outcome.announce:
-        announce_later(work.job_id)
+    if outcome.publish:
+        publish_after_commit(work.job_id)
     _commit()
 
 

@@ -19,7 +19,7 @@ from app.jobs.models import Job, JobInput
 PART_SIZE = 512 * 1024  # bytes; MySQL's limit for a packet is 16 MiB by default, and lower on some servers
 KEPT_FOR = timedelta(days=30)
 RUN = "jobs.run"  # the name of the Celery task
-REANNOUNCE_AFTER = timedelta(seconds=10)
+REPUBLISH_AFTER = timedelta(seconds=10)
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ def enqueue(
     queue: str = "default",
     data: bytes | None = None,
 ) -> Job:
-    """Add a job in the current transaction, and announce it to the workers after the commit.
+    """Add a job in the current transaction, and publish it to the workers after the commit.
 
     Args:
         kind: The kind of job. `handles` registers its handler.
@@ -48,7 +48,7 @@ def enqueue(
         db.session.add(JobInput(job_id=job.id, part=part, data=(data or b"")[start : start + PART_SIZE]))
         db.session.flush()
     after_commit(partial(_log_queued, kind, job.id))
-    announce_later(job.id)
+    publish_after_commit(job.id)
     return job
 
 
@@ -57,13 +57,13 @@ def _log_queued(kind: str, job_id: int) -> None:
         logger.info("%s queued", kind)
 
 
-def announce_later(job_id: int) -> None:
-    """Announce a queued job to the workers, by a message through the broker, after the commit."""
+def publish_after_commit(job_id: int) -> None:
+    """Send the workers a message about a queued job, through the broker, after the commit."""
     after_commit(partial(publish, RUN, job_id))
 
 
-def queued(wait: timedelta = REANNOUNCE_AFTER) -> dict[str, Any]:
-    """The columns of a queued job. A sweep announces it again after `wait`."""
+def queued(wait: timedelta = REPUBLISH_AFTER) -> dict[str, Any]:
+    """The columns of a queued job. A sweep publishes it again after `wait`."""
     return {"status": "queued", "claim": None, "wake_at": db_now() + wait}
 
 
@@ -130,7 +130,7 @@ def _retry(*conditions: ColumnElement[bool]) -> Job:
     retried = affected_rows(update(Job).where(*conditions, *can_run).values(**changes))
     job = _fetch(*conditions)
     if retried:
-        announce_later(job.id)
+        publish_after_commit(job.id)
         return job
     if job.status == "failed":
         raise Conflict(f"This release has no handler for jobs of the kind {job.kind}.")

@@ -1,4 +1,4 @@
-"""The sweep: announces jobs again that wait too long, and takes back jobs that were lost with their worker.
+"""The sweep: publishes jobs again that wait too long, and takes back jobs that were lost with their worker.
 
 Every worker sweeps, so there is no scheduler. Several can sweep at the same time: each change is conditional on the
 state that the sweep has read, so one of them succeeds. A sweep that finds nothing is one query of an index.
@@ -27,7 +27,7 @@ from app.core.database import (
 from app.core.observability import caused_by
 from app.jobs.handlers import kinds
 from app.jobs.models import Job
-from app.jobs.service import REANNOUNCE_AFTER, announce_later, ended, queued
+from app.jobs.service import REPUBLISH_AFTER, ended, publish_after_commit, queued
 from app.jobs.workers import beat
 
 INTERVAL = 5.0  # seconds; it varies, so that workers that started together do not sweep together
@@ -47,14 +47,14 @@ def sweep() -> int:
 
 
 def _wake(job: Row[*tuple[Any, ...]]) -> bool:
-    """Announce a queued job again; put a lost job back into the queue, or let it fail after its last attempt."""
+    """Publish a queued job again; put a lost job back into the queue, or let it fail after its last attempt."""
     if job.kind not in kinds:
         _warn_of_unknown_kind(job.kind)
     changes = _next_state(job)
     unchanged = (Job.id == job.id, Job.status == job.status, Job.wake_at == job.wake_at)
     changed = affected_rows(update(Job).where(*unchanged).values(**changes)) > 0
     if changed and changes["status"] == "queued":
-        announce_later(job.id)
+        publish_after_commit(job.id)
     commit()
     if changed and job.status == "running":
         with caused_by(job.request_id, job.id):
@@ -66,8 +66,8 @@ def _next_state(job: Row[*tuple[Any, ...]]) -> dict[str, Any]:
     kind = kinds.get(job.kind)  # only another release knows how often to try the jobs of an unknown kind
     if job.status == "running" and kind and job.attempts >= kind.attempts:
         return ended("failed", f"The worker was lost in attempt {job.attempts} of {kind.attempts}.")
-    # The jobs of a long queue are announced less often, but at least every 40 seconds: a message may be lost.
-    return queued(wait=min(max(REANNOUNCE_AFTER, job.now - job.created_at), 4 * REANNOUNCE_AFTER))
+    # The jobs of a long queue are published less often, but at least every 40 seconds: a message may be lost.
+    return queued(wait=min(max(REPUBLISH_AFTER, job.now - job.created_at), 4 * REPUBLISH_AFTER))
 
 
 @cache

@@ -47,7 +47,7 @@ def test_an_overdue_queued_job_is_announced_again(app: Flask, enqueue: Enqueue, 
     assert sweep(app) == 1
     assert announced == [job_id, job_id]
     after = row(app, job_id)
-    assert service.REANNOUNCE_AFTER / 2 < after.pop("wake_at") - utcnow() <= service.REANNOUNCE_AFTER
+    assert service.REPUBLISH_AFTER / 2 < after.pop("wake_at") - utcnow() <= service.REPUBLISH_AFTER
     assert after == {name: value for name, value in before.items() if name != "wake_at"}
     assert sweep(app) == 0
     assert len(announced) == 2
@@ -72,7 +72,7 @@ def test_a_job_with_an_expired_lease_is_queued_again(app: Flask, enqueue: Enqueu
     assert announced == [job_id, job_id]
     after = row(app, job_id)
     assert (after["status"], after["claim"], after["attempts"]) == ("queued", None, 1)
-    assert service.REANNOUNCE_AFTER / 2 < after["wake_at"] - utcnow() <= service.REANNOUNCE_AFTER
+    assert service.REPUBLISH_AFTER / 2 < after["wake_at"] - utcnow() <= service.REPUBLISH_AFTER
     assert claim(app, job_id)
 
 
