@@ -79,7 +79,8 @@ def _force_index(statement: Rows, columns: Sequence[Column]) -> Rows:
 def _compared_with_constants(statement: Select[Any]) -> set[str]:
     """The names of the columns that all rows of a select share, such as the owner."""
     where = statement.whereclause
-    all_hold = isinstance(where, BooleanClauseList) and where.operator is operators.and_
-    conditions = where.clauses if all_hold else [where]
+    conditions: Sequence[Any] = [where]
+    if isinstance(where, BooleanClauseList) and where.operator is operators.and_:
+        conditions = where.clauses
     equalities = [each for each in conditions if isinstance(each, BinaryExpression) and each.operator is eq]
     return {str(getattr(each.left, "key", None)) for each in equalities if isinstance(each.right, BindParameter)}

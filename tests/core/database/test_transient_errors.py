@@ -129,13 +129,14 @@ def test_a_locked_sqlite_file_may_pass(context: None) -> None:
     assert is_transient(raised.value)
 
 
-def test_a_full_disk_may_pass_on_sqlite(context: None) -> None:
-    connection = db.session.connection()
-    connection.exec_driver_sql("PRAGMA max_page_count = 1")  # SQLite raises it to the current size
-    db.session.add(user(name="A" * 200, password_hash="A" * 2**20))
-    with pytest.raises(DBAPIError) as raised:
-        db.session.flush()
-    connection.invalidate()  # the pool must not keep the limit
+def test_a_full_disk_may_pass_on_sqlite(tmp_path: Any) -> None:
+    engine = create_engine(f"sqlite:///{tmp_path}/full.db")
+    with engine.connect() as connection:
+        connection.execute(text("CREATE TABLE films (poster BLOB)"))
+        connection.execute(text("PRAGMA max_page_count = 1"))  # SQLite raises it to the current size
+        with pytest.raises(DBAPIError) as raised:
+            connection.execute(text("INSERT INTO films VALUES (zeroblob(1048576))"))
+    engine.dispose()
     assert is_transient(raised.value)
 
 

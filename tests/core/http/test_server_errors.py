@@ -8,9 +8,9 @@ import os
 import selectors
 import signal
 import socket
+import time
 from collections.abc import Iterator
 from http.client import HTTPResponse
-from threading import Timer
 from types import SimpleNamespace
 
 import pytest
@@ -110,19 +110,13 @@ def test_connections_without_a_request_delay_a_shutdown_only_briefly(worker: Wor
     assert ending.timeout == 0.0
 
 
-def test_a_term_stops_the_worker_only_after_a_delay(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_term_stops_the_worker_only_after_a_delay(worker: Worker) -> None:
     """The master closes its listener in this time."""
-    started: list[Timer] = []
-
-    class StoppedTimer(Timer):
-        def start(self) -> None:
-            started.append(self)
-
-    monkeypatch.setattr("app.core.http.server.Timer", StoppedTimer)
     worker.method_queue.init()
     worker.handle_exit(signal.SIGTERM, None)
-    assert worker.alive
-    (timer,) = started
-    timer.function(*timer.args)
-    assert not worker.alive
+    worker.wait_for_and_dispatch_events(0)
+    alive = [worker.alive]
+    worker.exit_at = time.monotonic()
+    worker.wait_for_and_dispatch_events(30)
+    assert [*alive, worker.alive] == [True, False]
     worker.method_queue.close()

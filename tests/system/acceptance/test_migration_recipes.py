@@ -28,7 +28,7 @@ down_revision = "{down_revision}"
 
 """
 # What the recipes take for granted: the columns of the foreign key, and of the new name.
-PREPARATION = '''def upgrade() -> None:
+PREPARATION = """def upgrade() -> None:
     with op.batch_alter_table("jobs") as batch_op:
         batch_op.add_column(sa.Column("reviewer_id", sa.BigInteger(), nullable=True))
         batch_op.create_index("ix_jobs_reviewer_id", ["reviewer_id"])
@@ -43,7 +43,7 @@ def downgrade() -> None:
     with op.batch_alter_table("jobs") as batch_op:
         batch_op.drop_index("ix_jobs_reviewer_id")
         batch_op.drop_column("reviewer_id")
-'''
+"""
 
 
 def recipes() -> list[str]:
