@@ -80,7 +80,7 @@ def test_an_isbn_is_stored_as_isbn_13(ada: Client, given: str, stored: str) -> N
         ("year", 1815.5),
         ("year", "1815"),
         ("year", True),
-        ("year", 10**30),
+        ("year", 2**64 - 1),
         ("language", ""),
         ("language", "not a language"),
         ("publisher", "John Murray"),
