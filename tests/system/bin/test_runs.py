@@ -88,6 +88,10 @@ def test_a_killed_run_leaves_no_process_and_no_folder_and_the_next_run_drops_its
     with engine.connect() as connection:
         if processes == "-n0":  # a worker of pytest-xdist ends by itself, and drops the database
             assert database in connection.scalars(names).all()
-        leftovers.drop_databases.__wrapped__("postgresql", server)
-        assert database not in connection.scalars(names).all()
+
+        def is_dropped() -> bool:
+            leftovers.drop_databases.__wrapped__("postgresql", server)
+            return database not in connection.scalars(names).all()
+
+        wait_for("its database is dropped", is_dropped)
     engine.dispose()

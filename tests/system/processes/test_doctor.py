@@ -92,8 +92,8 @@ def test_more_connections_than_the_server_grants_are_refused(
         own = f"{url.partition('://')[0]}://{name}@{url.rpartition('@')[2]}"
         server.execute(text(limit.format(name=name)))
         lines = run("flask", "doctor", DATABASE_URL=own)[1]
-        assert "FAIL  connections    one web, one worker and a one-off process need 19, the server grants 18" in lines
+        assert "FAIL  connections    one web, one worker and a one-off process need 20, the server grants 18" in lines
         assert (
-            "ok    connections    13 needed, 18 granted"
+            "ok    connections    14 needed, 18 granted"
             in run("flask", "doctor", DATABASE_URL=own, WEB_CONCURRENCY="1")[1]
         )

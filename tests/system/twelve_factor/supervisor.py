@@ -108,7 +108,8 @@ class Supervisor(Service):
         self._seen = {name: len(self._printed(name)) for name in ("supervisord", "web-1", "web-2", "worker-1")}
 
     def _printed(self, name: str) -> str:
-        return (self.checkout.folder / f"{'' if name == 'supervisord' else 'barah-'}{name}.log").read_text()
+        file = self.output if name == "supervisord" else self.checkout.folder / f"barah-{name}.log"
+        return file.read_text()
 
 
 @contextmanager

@@ -91,7 +91,7 @@ def test_the_features_tests_pass_on_the_services_of_production(tmp_path: Path) -
         require(service)
     variables = {"TEST_DATABASE": "postgresql", "TEST_BROKER": "rabbitmq", "REQUIRE_SERVICES": "1"}
     only_once = " and ".join(f"not {database}" for database in DATABASES)
-    tests = [f"tests/{folder}" for folder in (*FEATURES, "core", "bad_input")]
+    tests = [f"tests/{folder}" for folder in (*FEATURES, "core")]
     with Program(["pytest", "-q", "-p", "no:cacheprovider", "-k", only_once, *tests], tmp_path, variables) as suite:
         assert suite.wait(1000) == 0, suite.log()
 
