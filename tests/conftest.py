@@ -14,7 +14,7 @@ from argon2 import PasswordHasher
 from flask import Flask
 from hypothesis import settings as hypothesis_settings
 from pydantic import SecretStr
-from sqlalchemy import delete, exists, select
+from sqlalchemy import delete, exists, select, update
 
 from app import FEATURES, create_app
 from app.core.broker.publisher import Publisher
@@ -123,10 +123,12 @@ def bob(app: Flask) -> Client:
 
 @pytest.fixture
 def run_jobs(app: Flask) -> Callable[[], None]:
-    """Run all queued jobs, as a worker would."""
+    """Run all queued jobs, as a worker would. A pause after an error ends at once."""
 
     def run() -> None:
         with app.app_context():
+            db.session.execute(update(Job).where(Job.status == "queued").values(claim=None))
+            db.session.commit()
             queued = db.session.scalars(select(Job.id).where(Job.status == "queued").order_by(Job.id)).all()
             db.session.rollback()
             for job_id in queued:
