@@ -11,7 +11,7 @@ from flask_apispec import annotations
 from flask_apispec.utils import merge_recursive, resolve_annotations
 from marshmallow import Schema
 
-from app.core.database import commit
+from app.core.database import commit, db
 from app.core.database.engine import expect_reads
 from app.core.http import idempotency
 from app.core.http.json import dumps
@@ -126,6 +126,7 @@ class Operation:
         if self.schema is None:
             return Response(status=self.status, headers=headers)
         self._check_kind(body, self.schema)
+        db.session.flush()  # new rows get their ids and defaults
         content = dumps(self.schema.dump(body))
         response = Response(content, self.status, headers, content_type="application/json")
         if isinstance(body, Page) and body.next_cursor:
