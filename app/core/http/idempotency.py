@@ -190,8 +190,7 @@ def _fingerprint(arguments: Mapping[str, Any]) -> str:
 
 
 def _encode(value: Any) -> Any:
-    """Hash bytes, which may be a large file, before they are encoded."""
-    return hashlib.sha256(value).hexdigest() if isinstance(value, bytes) else encode(value)
+    return hashlib.sha256(value).hexdigest() if isinstance(value, bytes) else encode(value)  # bytes may be a large file
 
 
 @prunes("idempotency keys")

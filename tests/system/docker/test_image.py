@@ -55,7 +55,7 @@ def test_it_contains_the_service_and_no_files_of_a_developer(image: str) -> None
     assert {name for name in top if not re.fullmatch(r"app.*\.json|__pycache__", name)} == {
         "Procfile", "app", "bin", "gunicorn.conf.py", "migrations", "requirements.txt",
     }  # fmt: skip
-    assert inside(image, "ls -A bin") == "release"
+    assert inside(image, "ls -A bin") == "release\nweb"
     assert inside(image, f"ls -d {' '.join(LEFT_BEHIND)} 2> /dev/null || true") == ""
 
 
