@@ -51,7 +51,7 @@ def test_the_queue_of_a_job_is_stored(app: Flask, enqueue: Enqueue) -> None:
 
 def test_arguments_that_are_not_json_add_no_job(app: Flask, ada: Client) -> None:
     with app.app_context():
-        with pytest.raises(StatementError, match="not JSON serializable"):
+        with pytest.raises((StatementError, TypeError), match="not JSON serializable"):  # psycopg raises its own
             service.enqueue(KIND, {"name": object()})
         rollback()
         assert db.session.scalar(select(func.count()).select_from(Job)) == 0
