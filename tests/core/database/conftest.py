@@ -1,9 +1,11 @@
 """Fixtures of the database tests: an application context, and databases without a schema."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import flask_migrate
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -12,6 +14,7 @@ from sqlalchemy import MetaData
 
 from app import create_app
 from app.core.database import Base, db, rollback
+from app.core.urls import ROOT
 from tests.conftest import make_settings
 from tests.support.services import new_database
 
@@ -25,14 +28,35 @@ def context(app: Flask) -> Iterator[None]:
 
 
 @pytest.fixture
-def fresh(database: str, tmp_path: Path) -> Iterator[Flask]:
-    """An application on an empty database, in its context."""
+def url(database: str, tmp_path: Path) -> Iterator[str]:
+    """The URL of an empty database."""
     with new_database(database, tmp_path) as url:
-        app = create_app(make_settings(url, f"sqla+sqlite:///{tmp_path}/broker.db"))
-        with app.app_context():
-            yield app
-            db.session.remove()
-            db.engine.dispose()
+        yield url
+
+
+@pytest.fixture
+def fresh(url: str, tmp_path: Path) -> Iterator[Flask]:
+    """An application on an empty database, in its context."""
+    app = create_app(make_settings(url, f"sqla+sqlite:///{tmp_path}/broker.db"))
+    with app.app_context():
+        yield app
+        db.session.remove()
+        db.engine.dispose()
+
+
+@pytest.fixture
+def migrated(fresh: Flask) -> Flask:
+    """An application on a database with all migrations, in its context."""
+    flask_migrate.upgrade()
+    return fresh
+
+
+@pytest.fixture
+def migrations(tmp_path: Path) -> Path:
+    """A copy of the migrations, for new ones."""
+    folder = tmp_path / "migrations"
+    shutil.copytree(ROOT / "migrations", folder, ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
 
 
 def copy_of_models() -> MetaData:

@@ -1,48 +1,17 @@
 """Generated revisions of indexed foreign keys run in both directions on every database."""
 
 import re
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import flask_migrate
 import pytest
-from flask import Flask
 from sqlalchemy import Column, ForeignKey, Index, MetaData, String, Table, inspect
 
-from app import create_app
-from app.core.database import Base, BigInt, db
-from app.core.urls import ROOT
-from tests.conftest import every_database, make_settings
-from tests.support.services import new_database
+from app.core.database import BigInt, db
+from tests.conftest import every_database
+from tests.core.database.conftest import copy_of_models
 
-
-@pytest.fixture
-def fresh(database: str, tmp_path: Path) -> Iterator[Flask]:
-    """An application on a database with all migrations, in its context."""
-    with new_database(database, tmp_path) as url:
-        app = create_app(make_settings(url, f"sqla+sqlite:///{tmp_path}/broker.db"))
-        with app.app_context():
-            flask_migrate.upgrade()
-            yield app
-            db.session.remove()
-            db.engine.dispose()
-
-
-@pytest.fixture
-def migrations(tmp_path: Path, fresh: Flask) -> Path:
-    """A copy of the migrations, for new ones."""
-    folder = tmp_path / "migrations"
-    shutil.copytree(ROOT / "migrations", folder, ignore=shutil.ignore_patterns("__pycache__"))
-    return folder
-
-
-def models() -> MetaData:
-    """A copy of the models' tables."""
-    copy = MetaData(naming_convention=Base.metadata.naming_convention)
-    for table in Base.metadata.sorted_tables:
-        table.to_metadata(copy)
-    return copy
+pytestmark = pytest.mark.usefixtures("migrated")
 
 
 def generate(migrations: Path, metadata: MetaData, message: str, monkeypatch: pytest.MonkeyPatch) -> str:
@@ -63,7 +32,7 @@ def up_and_down_and_up(migrations: Path) -> None:
 
 @every_database
 def test_a_new_table(migrations: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with_films = models()
+    with_films = copy_of_models()
     columns = (Column("id", BigInt, primary_key=True), Column("title", String(100), index=True))
     Table("films", with_films, *columns, Column("user_id", BigInt, ForeignKey("users.id"), index=True))
     generate(migrations, with_films, "films", monkeypatch)
@@ -73,7 +42,7 @@ def test_a_new_table(migrations: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @every_database
 def test_a_new_column_that_is_dropped_later(migrations: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    without, with_column = models(), models()
+    without, with_column = copy_of_models(), copy_of_models()
     key = ForeignKey("users.id", ondelete="SET NULL")
     with_column.tables["jobs"].append_column(Column("reviewer_id", BigInt, key, index=True))
     generate(migrations, with_column, "reviewers", monkeypatch)
@@ -85,7 +54,7 @@ def test_a_new_column_that_is_dropped_later(migrations: Path, monkeypatch: pytes
 
 @every_database
 def test_another_index_for_a_foreign_key(migrations: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    changed = models()
+    changed = copy_of_models()
     sessions = changed.tables["sessions"]
     (old,) = (index for index in sessions.indexes if index.name == "ix_sessions_user_id")
     sessions.indexes.remove(old)
@@ -98,7 +67,7 @@ def test_another_index_for_a_foreign_key(migrations: Path, monkeypatch: pytest.M
 @every_database
 def test_an_index_that_keeps_its_name(migrations: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The old one is dropped first."""
-    changed = models()
+    changed = copy_of_models()
     jobs = changed.tables["jobs"]
     (old,) = (index for index in jobs.indexes if index.name == "ix_jobs_wake_at")
     jobs.indexes.remove(old)

@@ -1,9 +1,7 @@
 """Locks of migrations: they also hold in autocommit blocks, in which a transaction's locks would be lost."""
 
 import json
-import shutil
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
@@ -14,13 +12,11 @@ import pytest
 from flask import Flask
 from sqlalchemy import create_engine, event, text
 
-from app import create_app
 from app.core.database import db, migration_lock
 from app.core.database.migration_lock import StillLocked
-from app.core.urls import ROOT, database_url
-from tests.conftest import every_database, make_settings
+from app.core.urls import database_url
+from tests.conftest import every_database
 from tests.support.environment import wait_for
-from tests.support.services import new_database
 
 PROBE = '''
 import json
@@ -67,32 +63,12 @@ def downgrade():
 
 
 @pytest.fixture
-def url(database: str, tmp_path: Path) -> Iterator[str]:
-    """An empty database."""
-    with new_database(database, tmp_path) as url:
-        yield url
-
-
-@pytest.fixture
-def fresh(url: str, tmp_path: Path) -> Iterator[Flask]:
-    """An application on a database with all migrations, in its context."""
-    app = create_app(make_settings(url, f"sqla+sqlite:///{tmp_path}/broker.db"))
-    with app.app_context():
-        flask_migrate.upgrade()
-        yield app
-        db.session.remove()
-        db.engine.dispose()
-
-
-@pytest.fixture
-def migrations(tmp_path: Path, fresh: Flask) -> Path:
+def migrations(migrations: Path, migrated: Flask, tmp_path: Path) -> Path:
     """The migrations, with one more that writes what it sees to a file."""
-    folder = tmp_path / "migrations"
-    shutil.copytree(ROOT / "migrations", folder, ignore=shutil.ignore_patterns("__pycache__"))
     with db.engine.connect() as connection:
         head = connection.scalar(text("SELECT version_num FROM alembic_version"))
-    (folder / "versions" / "probe.py").write_text(PROBE.format(head=head, results=tmp_path / "results"))
-    return folder
+    (migrations / "versions" / "probe.py").write_text(PROBE.format(head=head, results=tmp_path / "results"))
+    return migrations
 
 
 @every_database
@@ -105,14 +81,14 @@ def test_locks_hold_before_in_and_after_an_autocommit_block(migrations: Path, tm
 
 
 @every_database
-def test_a_process_waits_for_the_one_that_migrates(fresh: Flask, url: str) -> None:
+def test_a_process_waits_for_the_one_that_migrates(migrated: Flask, url: str) -> None:
     engine = create_engine(database_url(url))
-    waiting, migrated = Event(), Event()
+    waiting, finished = Event(), Event()
 
     def wait() -> bool:
         waiting.set()
         with migration_lock.migration_lock(engine):
-            return migrated.is_set()
+            return finished.is_set()
 
     with ThreadPoolExecutor(1) as threads:
         with migration_lock.migration_lock(db.engine):
@@ -120,13 +96,13 @@ def test_a_process_waits_for_the_one_that_migrates(fresh: Flask, url: str) -> No
             assert waiting.wait(10)
             with pytest.raises(TimeoutError):
                 other.result(0.2)
-            migrated.set()
+            finished.set()
         assert other.result(10)
     engine.dispose()
 
 
 @every_database
-def test_a_process_does_not_wait_for_ever(fresh: Flask, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_does_not_wait_for_ever(migrated: Flask, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(migration_lock, "TURN_TIMEOUT", 0)
     engine = create_engine(database_url(url))
     with (
@@ -140,7 +116,7 @@ def test_a_process_does_not_wait_for_ever(fresh: Flask, url: str, monkeypatch: p
 
 @pytest.mark.parametrize("database", ["mariadb"], indirect=True)
 def test_a_wait_can_be_longer_than_the_idle_timeout_of_a_connection(
-    fresh: Flask, url: str, monkeypatch: pytest.MonkeyPatch
+    migrated: Flask, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     db.engine.dispose()
     event.listen(db.engine, "connect", lambda driver, _: driver.query("SET SESSION wait_timeout = 1"))
@@ -162,7 +138,7 @@ def test_a_wait_can_be_longer_than_the_idle_timeout_of_a_connection(
 
 
 @pytest.mark.parametrize("database", ["postgresql"], indirect=True)
-def test_a_concurrent_index_does_not_wait_for_processes_that_wait_for_the_lock(fresh: Flask, url: str) -> None:
+def test_a_concurrent_index_does_not_wait_for_processes_that_wait_for_the_lock(migrated: Flask, url: str) -> None:
     """A process that waits in a query holds a snapshot, which CREATE INDEX CONCURRENTLY waits for."""
     engine = create_engine(database_url(url), connect_args={"application_name": "waits"})
     waits = text(
