@@ -18,6 +18,7 @@ from app.core.http.error_handlers import register_error_handlers
 from app.core.http.idempotency import REPLAYED
 from app.core.http.openapi import Documentation
 from app.core.http.request import Request
+from app.core.http.resource import init_routing
 from app.core.observability.logging import configure_logging
 from app.core.observability.request_ids import REQUEST_ID_HEADER, init_request_ids
 from app.core.settings import Settings, load_settings
@@ -88,6 +89,7 @@ def create_app(settings: Settings | None = None, features: Sequence[Feature] = F
         cors.init_app(app, origins=list(settings.cors_origins), expose_headers=exposed)
     init_celery(app, settings)
     init_request_ids(app)
+    init_routing(app)
     register_error_handlers(app)
     register_commands(app)
 

@@ -87,9 +87,6 @@ class Api(flask_restful.Api):
     """Registers each resource once, for routing and for documentation."""
 
     def __init__(self, app: Flask, docs: FlaskApiSpec, prefix: str = "") -> None:
-        if "id" not in app.url_map.converters:  # an application may have a second Api, with another prefix
-            app.url_map.converters["id"] = RowId
-            app.before_request(_refuse_encoded_slashes)
         super().__init__(app, prefix=prefix)
         self.docs = docs
 
@@ -104,6 +101,12 @@ class Api(flask_restful.Api):
             setattr(resource, method.lower(), endpoint_of(view, resource))
         self.add_resource(resource, url, endpoint=resource.__name__)
         self.docs.register(resource, endpoint=resource.__name__)
+
+
+def init_routing(app: Flask) -> None:
+    """Add the converter `id` for paths, and refuse encoded slashes."""
+    app.url_map.converters["id"] = RowId
+    app.before_request(_refuse_encoded_slashes)
 
 
 def _refuse_encoded_slashes() -> None:
